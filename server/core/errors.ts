@@ -1,0 +1,285 @@
+/**
+ * Every error an operator can meet, in one table: a stable code, what is said, and how to mend it.
+ * `logboom explain CODE` prints from here; a test says that each is used and that no other exists.
+ */
+
+export interface ErrorSpec {
+  readonly name: string
+  /** `{placeholders}` are filled from the details. */
+  readonly text: string
+  readonly help: string
+  /**
+   * Exit code where the error ends the process: 64 usage, 69 unreachable, 70 internal, 73 cannot create, 74 I/O, 78
+   * configuration.
+   */
+  readonly exit?: number
+}
+
+export const ERRORS = {
+  'LB-C001': { name: 'UnknownKey', exit: 78, text: 'unknown key `{key}`', help: 'Did you mean {nearest}?' },
+  'LB-C002': {
+    name: 'WrongType',
+    exit: 78,
+    text: '`{key}` must be {expected}, not {found}',
+    help: 'For instance `{example}`.',
+  },
+  'LB-C003': { name: 'MissingKey', exit: 78, text: '`{key}` is missing', help: '{doc}' },
+  'LB-C004': {
+    name: 'MissingVariable',
+    exit: 78,
+    text: 'environment variable `{variable}` is not set',
+    help: `Set it, or give a default: \`\${{variable}:-VALUE}\`.`,
+  },
+  'LB-C005': { name: 'NotYaml', exit: 78, text: 'not YAML: {reason}', help: 'Mend the line that is shown.' },
+  'LB-C006': {
+    name: 'NoConfigFile',
+    exit: 78,
+    text: 'cannot read {file}: {reason}',
+    help: 'Name another with `-c FILE`, or start without one for the default.',
+  },
+  'LB-C007': {
+    name: 'UnknownType',
+    exit: 78,
+    text: '{kind} `{name}` has the unknown type `{type}`',
+    help: 'Set its `type` to {known}.',
+  },
+  'LB-C008': { name: 'OutOfRange', exit: 78, text: '`{key}` must be {expected}, not {found}', help: '{doc}' },
+  'LB-C009': {
+    name: 'SecretFile',
+    exit: 78,
+    text: 'cannot read the file of `{key}`: {reason}',
+    help: 'The file must exist and be readable by this user.',
+  },
+  'LB-C010': {
+    name: 'SameAddress',
+    exit: 78,
+    text: '`{key}` listens on {address}, which `{other}` has already',
+    help: 'Give one of them another port.',
+  },
+  'LB-C011': {
+    name: 'MalformedVariable',
+    exit: 78,
+    text: '`{written}` is not a variable',
+    help: `Write \`\${NAME}\` or \`\${NAME:-default}\`; a dollar itself is \`$$\`.`,
+  },
+  'LB-C012': { name: 'GivenTwice', exit: 78, text: '`{key}` and `{other}` are both set', help: 'Keep one of them.' },
+  'LB-C013': {
+    name: 'NotBuilt',
+    exit: 78,
+    text: '`{key}` is not built yet',
+    help: 'This version has no {what}; leave the key out.',
+  },
+
+  'LB-S001': {
+    name: 'PortTaken',
+    exit: 78,
+    text: '{address} is taken by another process',
+    help: 'Stop it (`ss -ltnp` shows it), or set another port at `{key}`.',
+  },
+  'LB-S002': {
+    name: 'PortForbidden',
+    exit: 78,
+    text: 'may not listen on {address}: {reason}',
+    help: 'Ports below 1024 need a privilege; the address must be one of this machine.',
+  },
+  'LB-S003': {
+    name: 'ShutdownLimit',
+    text: 'not all was delivered within {limit}; it stays in the buffer',
+    help: 'It is delivered after the next start.',
+  },
+  'LB-S004': {
+    name: 'OutputThreadDied',
+    text: 'the thread of output `{output}` ended: {reason}',
+    help: 'It is started again; nothing is lost. Report it if it comes back.',
+  },
+  'LB-S005': {
+    name: 'Unreachable',
+    exit: 69,
+    text: 'no Logboom answers on {url}: {reason}',
+    help: 'Is it running? Another address is given with `--url` or LOGBOOM_URL.',
+  },
+  'LB-S006': { name: 'Usage', exit: 64, text: '{reason}', help: '`logboom --help` shows what there is.' },
+  'LB-S007': {
+    name: 'Unauthorized',
+    exit: 69,
+    text: '{url} asks for a token',
+    help: 'Give it with `--token` or LOGBOOM_TOKEN; it is `admin.token` of the server.',
+  },
+  'LB-S008': {
+    name: 'OpenWithoutToken',
+    exit: 78,
+    text: '`admin.listen` is {address}, which others can reach, and `admin.token` is not set',
+    help: 'Set `admin.token` (or `admin.token_file`), or listen on 127.0.0.1.',
+  },
+  'LB-S009': {
+    name: 'NotAcknowledged',
+    text: '{acked} of {sent} events were acknowledged by {address}: {reason}',
+    help: 'The rest may have been lost; send it again. `logboom status` shows how the server is.',
+  },
+
+  'LB-A001': {
+    name: 'BadRequest',
+    text: 'not a valid request: {reason}',
+    help: '/api/v1/openapi.json describes each.',
+  },
+  'LB-A002': { name: 'NoSuchPage', text: '{method} {path} is not here', help: '/api/v1/openapi.json lists what is.' },
+  'LB-A003': {
+    name: 'ForeignRequest',
+    text: 'refused: {reason}',
+    help: 'Use the address it listens on. For other names listen on an address of theirs, with `admin.token`.',
+  },
+  'LB-A004': {
+    name: 'TooManyTails',
+    text: '{limit} live tails are open',
+    help: 'Close one, or ask /api/v1/events with `after`.',
+  },
+  'LB-A005': { name: 'AnswerFailed', text: 'no answer: {reason}', help: 'The log of the server says more.' },
+
+  'LB-F001': {
+    name: 'Malformed',
+    text: '{peer} sent what is not Forward: {reason}',
+    help: 'The connection was closed without an ack; a client that asks for acks sends again.',
+  },
+  'LB-F002': {
+    name: 'Oversize',
+    text: '{peer} sent a message of more than {limit}',
+    help: 'Raise `inputs.{input}.chunk_size_limit`, or let the client send smaller chunks.',
+  },
+  'LB-F003': {
+    name: 'TooManyConnections',
+    text: '{peer} was turned away: {limit} connections are open',
+    help: 'Raise `inputs.{input}.connection_limit` and the limit of open files.',
+  },
+  'LB-F005': {
+    name: 'UnpacksTooLarge',
+    text: '{peer} sent a message that unpacks to more than {limit}',
+    help: 'Raise `inputs.{input}.decompression_size_limit` if this client is to be trusted.',
+  },
+  'LB-F006': {
+    name: 'NotStored',
+    text: 'events of {peer} could not be stored: {reason}',
+    help: 'The connection was closed without an ack; a client that asks for acks sends again.',
+  },
+  'LB-F007': {
+    name: 'LeftOut',
+    text: '{peer} sent what is no event: {reason}',
+    help: 'It was left out and counted; the rest was kept and acknowledged.',
+  },
+  'LB-F008': {
+    name: 'Stalled',
+    text: '{peer} was disconnected: {reason}',
+    help: 'What was not acknowledged is sent again by a client that asks for acks.',
+  },
+
+  'LB-B001': {
+    name: 'BufferLocked',
+    exit: 73,
+    text: '{path} is used by another Logboom (process {pid})',
+    help: 'Stop that one, or set another `buffer.path`.',
+  },
+  'LB-B002': {
+    name: 'BufferForeign',
+    exit: 73,
+    text: '{path} holds a buffer of format {found}; this version reads {known}',
+    help: 'Use the version that wrote it. Nothing was touched.',
+  },
+  'LB-B003': {
+    name: 'BufferUnwritable',
+    exit: 73,
+    text: 'cannot write to {path}: {reason}',
+    help: 'Free space or mend the permissions; events are not acknowledged until then.',
+  },
+  'LB-B004': { name: 'BufferClosed', text: 'the buffer is closing', help: 'The client sends again after the start.' },
+  'LB-B005': {
+    name: 'EventTooLarge',
+    text: 'one event of {size} is larger than a frame may be ({limit})',
+    help: 'Send smaller events.',
+  },
+  'LB-B006': {
+    name: 'ChunkDamaged',
+    text: '{file} is damaged: {events} events cannot be read',
+    help: 'The rest is delivered. The file is kept in quarantine/; look at the disk.',
+  },
+
+  'LB-O001': {
+    name: 'OutputBlocked',
+    text: 'output `{output}` is blocked: {reason}',
+    help: 'Mend what the destination complains of; it goes on by itself, and nothing is lost.',
+  },
+  'LB-O002': {
+    name: 'OutputRetrying',
+    text: 'output `{output}` tries again in {delay}: {reason}',
+    help: 'Events wait in the buffer.',
+  },
+  'LB-O003': {
+    name: 'DeadLetter',
+    text: 'output `{output}` refused an event for good: {reason}',
+    help: 'It is kept with the reason in the dead letters of that output.',
+  },
+  'LB-O004': {
+    name: 'CannotOpen',
+    exit: 78,
+    text: 'output `{output}` cannot be opened: {reason}',
+    help: 'Mend its configuration.',
+  },
+  'LB-O005': {
+    name: 'SliceDamaged',
+    text: '{file} of the local store cannot be read: {reason}',
+    help: 'Its events are missing from searches; the rest goes on. A `.damaged` file was set aside; look at the disk.',
+  },
+
+  'LB-Q001': {
+    name: 'BadQuery',
+    exit: 64,
+    text: 'not a query at character {position}: {reason}',
+    help: 'Words, "a phrase", -not, field:value.',
+  },
+  'LB-Q002': {
+    name: 'NothingToSearch',
+    exit: 69,
+    text: 'no output of type `local` is configured',
+    help: 'Add one: `outputs: { local: {} }`.',
+  },
+  'LB-Q003': {
+    name: 'SearchUnavailable',
+    exit: 69,
+    text: 'the search was given up: {reason}',
+    help: 'Try again, with fewer at a time or over a shorter range.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export type ErrorCode = keyof typeof ERRORS
+export type ErrorDetails = Readonly<Record<string, string | number>>
+
+function fill(text: string, details: ErrorDetails): string {
+  return text.replace(/\{(\w+)\}/g, (whole, key: string) => (key in details ? String(details[key]) : whole))
+}
+
+/** Where in a file the fault stands; lines and columns count from 1. */
+export interface SourcePlace {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly length: number
+  /** The text of the line. */
+  readonly source: string
+}
+
+export class LogboomError extends Error {
+  override readonly name = 'LogboomError'
+  readonly code: ErrorCode
+  readonly help: string
+  readonly details: ErrorDetails
+  readonly place: SourcePlace | undefined
+  constructor(code: ErrorCode, details: ErrorDetails, options?: { place?: SourcePlace | undefined; cause?: unknown }) {
+    super(fill(ERRORS[code].text, details), { cause: options?.cause })
+    this.code = code
+    this.help = fill(ERRORS[code].help, details)
+    this.details = details
+    this.place = options?.place
+  }
+  get exitCode(): number {
+    const spec: ErrorSpec = ERRORS[this.code]
+    return spec.exit ?? 1
+  }
+}

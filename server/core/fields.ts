@@ -1,0 +1,83 @@
+/**
+ * One declaration per configuration field: its type, default, check, docs and JSON Schema all come from it.
+ * A component declares its fields as plain data `as const satisfies Fields`; `ConfigOf` is the type of what it gets.
+ */
+
+interface FieldCommon {
+  /** One sentence for the docs and the JSON Schema. */
+  readonly doc: string
+  /**
+   * The field may be left out and is then `undefined`. A field that is neither optional nor has a default is required.
+   */
+  readonly optional?: true
+  readonly example?: string
+}
+export type Field =
+  | (FieldCommon & { readonly kind: 'string'; readonly default?: string; readonly pattern?: string })
+  /** A string that is never shown; `<name>_file` names a file to read it from. */
+  | (FieldCommon & { readonly kind: 'secret'; readonly default?: string })
+  | (FieldCommon & {
+      readonly kind: 'integer'
+      readonly default?: number
+      readonly min?: number
+      readonly max?: number
+    })
+  | (FieldCommon & { readonly kind: 'boolean'; readonly default?: boolean })
+  /** `500ms`, `10s`, `5m`, `1h`, `7d`; becomes milliseconds. Default and bounds are written the same way. */
+  | (FieldCommon & {
+      readonly kind: 'duration'
+      readonly default?: string
+      readonly min?: string
+      readonly max?: string
+    })
+  /** `512KiB`, `16MiB`, `2GiB`, or a number of bytes; becomes bytes. Default and bounds are written the same way. */
+  | (FieldCommon & { readonly kind: 'size'; readonly default?: string; readonly min?: string; readonly max?: string })
+  /** `host:port`, `:port`, `[::1]:port`; becomes an Address. */
+  | (FieldCommon & { readonly kind: 'address'; readonly default?: string })
+  | (FieldCommon & { readonly kind: 'enum'; readonly of: readonly string[]; readonly default?: string })
+  /** A list of strings; a single string is a list of one. */
+  | (FieldCommon & { readonly kind: 'strings'; readonly default?: readonly string[] })
+  /** A map of its own fields; left out, it is made of its fields' defaults. */
+  | (FieldCommon & { readonly kind: 'group'; readonly fields: Fields })
+  /** A list of maps. */
+  | (FieldCommon & { readonly kind: 'groups'; readonly fields: Fields })
+
+export type Fields = Readonly<Record<string, Field>>
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+type ValueOf<F extends Field> = F extends { kind: 'string' | 'secret' }
+  ? string
+  : F extends { kind: 'integer' | 'duration' | 'size' }
+    ? number
+    : F extends { kind: 'boolean' }
+      ? boolean
+      : F extends { kind: 'address' }
+        ? Address
+        : F extends { kind: 'enum'; of: readonly (infer E)[] }
+          ? E
+          : F extends { kind: 'strings' }
+            ? readonly string[]
+            : F extends { kind: 'group'; fields: infer G extends Fields }
+              ? ConfigOf<G>
+              : F extends { kind: 'groups'; fields: infer G extends Fields }
+                ? readonly ConfigOf<G>[]
+                : never
+
+/** What a component is given: every field by its name, checked, with defaults, in base units (ms, bytes). */
+export type ConfigOf<F extends Fields> = {
+  readonly [K in keyof F]: F[K] extends { optional: true } ? ValueOf<F[K]> | undefined : ValueOf<F[K]>
+}
+
+/** What every component says of itself, once. */
+export interface Described<F extends Fields> {
+  readonly name: string
+  /** One sentence: what it is for. */
+  readonly summary: string
+  readonly fields: F
+  /** A YAML line or block that shows it in use, as it stands under `inputs:` or `outputs:`; a test checks it. */
+  readonly example: string
+}

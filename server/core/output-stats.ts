@@ -1,0 +1,64 @@
+/**
+ * One output's counters, in memory that its thread and the main thread share: the thread adds, the main thread looks.
+ * Each slot has one writer, so plain reads and writes of doubles are enough.
+ */
+import { LATENCY_BUCKETS_S } from './metrics.ts'
+
+const GAUGES = [
+  'delivered',
+  'dead',
+  'dropped',
+  'unmatched',
+  'damaged',
+  'lagEvents',
+  'oldestReceivedMs',
+  'cursor',
+  'startPosition',
+  'blocked',
+  'deadLetters',
+  'inFlight',
+  'attempt',
+  'nextTryMs',
+  'latencySumS',
+  'latencyCount',
+  /** Times the thread died and was started again; the main thread counts these. */
+  'restarts',
+  'retry_network',
+  'retry_timeout',
+  'retry_throttled',
+  'retry_unavailable',
+  'retry_blocked',
+  'retry_other',
+] as const
+export type OutputCounter = (typeof GAUGES)[number]
+
+const SLOTS = GAUGES.length + LATENCY_BUCKETS_S.length
+const slotOf = Object.fromEntries(GAUGES.map((name, index) => [name, index])) as Record<OutputCounter, number>
+
+export class OutputStats {
+  readonly memory: SharedArrayBuffer
+  readonly #slots: Float64Array
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(SLOTS * 8)) {
+    this.memory = memory
+    this.#slots = new Float64Array(memory)
+  }
+  get(name: OutputCounter): number {
+    return this.#slots[slotOf[name]]!
+  }
+  set(name: OutputCounter, value: number): void {
+    this.#slots[slotOf[name]] = value
+  }
+  add(name: OutputCounter, by: number): void {
+    this.#slots[slotOf[name]]! += by
+  }
+  observeLatency(seconds: number): void {
+    this.add('latencySumS', seconds)
+    this.add('latencyCount', 1)
+    const bucket = LATENCY_BUCKETS_S.findIndex((bound) => seconds <= bound)
+    if (bucket !== -1) this.#slots[GAUGES.length + bucket]! += 1
+  }
+  /** Not cumulative: how many fell into each bucket of LATENCY_BUCKETS_S. */
+  latencyBuckets(): number[] {
+    return [...this.#slots.subarray(GAUGES.length)]
+  }
+}

@@ -1,0 +1,52 @@
+/** What `/api/v1/status`, `logboom status` and the console show: one report, made by `server/pipeline.ts`. */
+import type { BufferStatus } from '../../buffer/buffer.ts'
+
+export type RunState = 'starting' | 'running' | 'draining'
+
+export interface InputReport {
+  readonly name: string
+  readonly type: string
+  readonly addresses: readonly string[]
+  readonly connections: number
+  readonly events: number
+  readonly bytes: number
+  /** Only reasons that occurred. */
+  readonly rejected: Readonly<Record<string, number>>
+}
+
+export interface OutputReport {
+  readonly name: string
+  readonly type: string
+  readonly match: string
+  /** `ok`, `retrying`, `blocked`, `restarting`. */
+  readonly state: string
+  /** In words, when the state is not `ok`. */
+  readonly lastError: string | undefined
+  /** Wall clock of the next try while retrying, ms since 1970. */
+  readonly nextTryMs: number | undefined
+  readonly delivered: number
+  readonly dead: number
+  readonly dropped: number
+  readonly unmatched: number
+  readonly lagEvents: number
+  readonly oldestAgeS: number | undefined
+  readonly deadLetters: number
+  /** Received less all the above: 0, or there is a fault in Logboom. */
+  readonly unaccounted: number
+  /** Only reasons that occurred. */
+  readonly retries: Readonly<Record<string, number>>
+}
+
+export interface StatusReport {
+  readonly version: string
+  readonly node: string
+  readonly pid: number
+  readonly state: RunState
+  /** Why `/readyz` says 503; empty when ready. */
+  readonly reasons: readonly string[]
+  readonly startedMs: number
+  readonly configFile: string | undefined
+  readonly inputs: readonly InputReport[]
+  readonly buffer: BufferStatus
+  readonly outputs: readonly OutputReport[]
+}
