@@ -1,0 +1,253 @@
+/**
+ * Goes through one chunk file at the start: how far it is committed, what in it is damaged, which messages it holds.
+ */
+import {
+  CHUNK_HEADER_BYTES,
+  COMMIT,
+  emptyFrameHeader,
+  FRAME_HEADER_BYTES,
+  type FrameHeader,
+  findFrame,
+  frameBytes,
+  groupCrc,
+  ID_OF_MESSAGE,
+  LABEL_BYTES,
+  payloadCrc,
+  readFrameHeader,
+  readLabel,
+  SEAL,
+  STREAM,
+  viewOf,
+} from './chunk-format.ts'
+import { ID_BASE_BYTES, idBaseText } from './event-id.ts'
+import { type OpenFile, readDespiteErrors } from './file-system.ts'
+
+const BLOCK_BYTES = 1024 * 1024
+/** Where payloads are not looked at and a frame is at least so large, only what lies around its end is read. */
+const LARGE_FRAME_BYTES = 64 * 1024
+const SPARSE_BLOCK_BYTES = 4 * 1024
+
+export interface ScanOptions {
+  readonly seed: number
+  /** First position of the chunk. */
+  readonly first: number
+  /** First position of the chunk that follows; frames from there on were given up here. Undefined for the newest. */
+  readonly end: number | undefined
+  /** Check the payloads too; else only headers, and the payloads when they are read. */
+  readonly verifyPayloads: boolean
+  readonly memory: ScanMemory
+}
+
+/** What chunks are read into, one after the other. */
+export interface ScanMemory {
+  bytes: Buffer
+}
+
+export function createScanMemory(): ScanMemory {
+  return { bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES) }
+}
+
+export interface DamagedBytes {
+  readonly offset: number
+  readonly bytes: number
+}
+
+export interface ChunkScan {
+  /** The position behind the last event that is committed. */
+  readonly next: number
+  readonly fileBytes: number
+  /** Up to the end of the last COMMIT or SEAL. */
+  readonly committedBytes: number
+  readonly frames: number
+  readonly damages: readonly DamagedBytes[]
+  readonly damagedEvents: number
+  /** Id bases of the messages in groups that are whole, oldest first. */
+  readonly messages: readonly string[]
+}
+
+export async function scanChunk(file: OpenFile, options: ScanOptions): Promise<ChunkScan> {
+  const scanner = new Scanner(file, options, await file.size())
+  await scanner.run()
+  return scanner.result()
+}
+
+/** What was found since the last COMMIT. */
+interface OpenGroup {
+  crc: number
+  frames: number
+  damages: DamagedBytes[]
+  damagedEvents: number
+  messages: string[]
+}
+
+function emptyGroup(): OpenGroup {
+  return { crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [] }
+}
+
+class Scanner {
+  readonly #file: OpenFile
+  readonly #options: ScanOptions
+  readonly #fileBytes: number
+  readonly #header: FrameHeader = emptyFrameHeader()
+  #bytes: Buffer
+  #view: DataView
+  /** The part of the file that `#bytes` holds. */
+  #base = 0
+  #filled = 0
+  #at = CHUNK_HEADER_BYTES
+  /** Size of the frame that was seen last. */
+  #frameBytes = 0
+  /** Every event before it was found or is counted as lost. */
+  #accounted: number
+  #group = emptyGroup()
+  #next: number
+  #committedBytes = CHUNK_HEADER_BYTES
+  #frames = 0
+  #damagedEvents = 0
+  readonly #damages: DamagedBytes[] = []
+  readonly #messages: string[] = []
+
+  constructor(file: OpenFile, options: ScanOptions, fileBytes: number) {
+    this.#file = file
+    this.#options = options
+    this.#fileBytes = fileBytes
+    this.#bytes = options.memory.bytes
+    this.#view = viewOf(this.#bytes)
+    this.#accounted = options.first
+    this.#next = options.first
+  }
+
+  async run(): Promise<void> {
+    while (this.#at + FRAME_HEADER_BYTES <= this.#fileBytes) {
+      if (!this.#has(this.#at, FRAME_HEADER_BYTES)) await this.#load(this.#at, FRAME_HEADER_BYTES)
+      const found = this.#look()
+      if (found === 'end') return
+      if (found === 'seal') return this.#mark()
+      if (found === 'commit') this.#mark()
+      else if (found === 'stream') await this.#stream()
+      else if (!(await this.#skipDamage())) return
+    }
+  }
+
+  #look(): 'stream' | 'commit' | 'seal' | 'damage' | 'end' {
+    const { seed, end } = this.#options
+    const header = this.#header
+    const valid = readFrameHeader(this.#bytes, this.#view, this.#at - this.#base, seed, header)
+    if (!valid || header.position < this.#accounted) return 'damage'
+    if (end !== undefined && (header.type === STREAM ? header.position >= end : header.position > end)) return 'end'
+    if (this.#at + frameBytes(header) > this.#fileBytes) return 'end'
+    this.#group.damagedEvents += header.position - this.#accounted
+    this.#accounted = header.position
+    if (header.type === STREAM) return 'stream'
+    return header.type === SEAL ? 'seal' : 'commit'
+  }
+
+  result(): ChunkScan {
+    const { end } = this.#options
+    if (end !== undefined) {
+      // The chunk that follows begins at `end`: so every event before it was committed, whatever has become of the
+      // COMMIT.
+      this.#group.damagedEvents += Math.max(0, end - this.#accounted)
+      if (this.#group.damagedEvents > 0) this.#group.messages.length = 0
+      this.#take(this.#at, Math.max(end, this.#accounted))
+    }
+    return {
+      next: this.#next,
+      fileBytes: this.#fileBytes,
+      committedBytes: this.#committedBytes,
+      frames: this.#frames,
+      damages: this.#damages,
+      damagedEvents: this.#damagedEvents,
+      messages: this.#messages,
+    }
+  }
+
+  async #stream(): Promise<void> {
+    const header = this.#header
+    const start = this.#at
+    const frame = frameBytes(header)
+    this.#group.crc = groupCrc(this.#bytes, start - this.#base, this.#group.crc)
+    this.#group.frames += 1
+    this.#frames += 1
+    this.#accounted += header.count
+    this.#at += frame
+    this.#frameBytes = frame
+    const { verifyPayloads } = this.#options
+    const from = verifyPayloads ? start : start + FRAME_HEADER_BYTES + header.packedBytes
+    const bytes = verifyPayloads ? frame : LABEL_BYTES
+    if (!this.#has(from, bytes)) await this.#load(from, bytes)
+    if (verifyPayloads) this.#verify(start, frame)
+    else this.#noteMessage(from - this.#base)
+  }
+
+  #verify(start: number, frame: number): void {
+    const at = start - this.#base
+    const label = readLabel(this.#bytes, this.#view, at, this.#header)
+    if (label === undefined || payloadCrc(this.#bytes, at, this.#header) !== this.#header.payloadCrc) {
+      this.#group.damages.push({ offset: start, bytes: frame })
+      this.#group.damagedEvents += this.#header.count
+    } else if (label.idKind === ID_OF_MESSAGE) this.#group.messages.push(idBaseText(label.idBase))
+  }
+
+  #noteMessage(label: number): void {
+    if (this.#bytes[label + 29] !== ID_OF_MESSAGE) return
+    this.#group.messages.push(idBaseText(this.#bytes.subarray(label, label + ID_BASE_BYTES)))
+  }
+
+  /** At a COMMIT or a SEAL. */
+  #mark(): void {
+    const { type, payloadCrc: crc, packedBytes: frames, position } = this.#header
+    const group = this.#group
+    const whole = type === COMMIT && group.crc === crc && group.frames === frames && group.damages.length === 0
+    // A message of which a frame is missing must be stored again when it is sent again.
+    if (!whole) group.messages.length = 0
+    this.#at += FRAME_HEADER_BYTES
+    this.#take(this.#at, position)
+  }
+
+  #take(committedBytes: number, next: number): void {
+    const group = this.#group
+    this.#damages.push(...group.damages)
+    this.#damagedEvents += group.damagedEvents
+    for (const message of group.messages) this.#messages.push(message)
+    this.#committedBytes = committedBytes
+    this.#next = next
+    this.#group = emptyGroup()
+  }
+
+  /** Goes to the next header that is whole; false when there is none. */
+  async #skipDamage(): Promise<boolean> {
+    const start = this.#at
+    for (let from = start + 8; from + FRAME_HEADER_BYTES <= this.#fileBytes; ) {
+      const bytes = Math.min(BLOCK_BYTES / 2, this.#fileBytes - from)
+      if (!this.#has(from, bytes)) await this.#load(from, bytes)
+      const range = { from: from - this.#base, to: this.#filled, seed: this.#options.seed, position: this.#accounted }
+      const found = findFrame(this.#bytes, this.#view, range, this.#header)
+      if (found !== -1) {
+        this.#at = this.#base + found
+        this.#group.damages.push({ offset: start, bytes: this.#at - start })
+        return true
+      }
+      const searched = this.#base + this.#filled - FRAME_HEADER_BYTES
+      from = Math.max(from + 8, searched - (searched % 8) + 8)
+    }
+    return false
+  }
+
+  #has(offset: number, bytes: number): boolean {
+    return offset >= this.#base && offset + bytes <= this.#base + this.#filled
+  }
+
+  async #load(offset: number, bytes: number): Promise<void> {
+    const base = offset - (offset % 8)
+    const sparse = !this.#options.verifyPayloads && this.#frameBytes >= LARGE_FRAME_BYTES
+    const length = Math.max(offset - base + bytes, sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES)
+    if (this.#bytes.length < length) {
+      this.#bytes = Buffer.allocUnsafeSlow(length)
+      this.#options.memory.bytes = this.#bytes
+      this.#view = viewOf(this.#bytes)
+    }
+    this.#base = base
+    this.#filled = await readDespiteErrors(this.#file, this.#bytes.subarray(0, length), base)
+  }
+}
