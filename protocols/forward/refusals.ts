@@ -1,0 +1,73 @@
+/** Counts what a connection did wrong and tells the operator, each complaint about a client once a minute at most. */
+import { type ErrorCode, type ErrorDetails, LogboomError } from '../../server/core/errors.ts'
+import { createRateLimit } from '../../server/core/log.ts'
+import type { RejectReason } from '../../server/core/metrics.ts'
+import { MalformedError } from '../../server/core/msgpack.ts'
+import type { InputContext } from '../protocol.ts'
+import { BombError, LIMITS, OversizeError } from './limits.ts'
+
+const INTERVAL_MS = 60_000
+
+export interface Refusals {
+  /** The connection is closed because of this. */
+  refused(peer: string, error: unknown): void
+  /** A message or entries were left out; the connection stays. */
+  leftOut(peer: string, reason: RejectReason, count: number, why: string): void
+  /** The client ended within a message: it will send it again. */
+  truncated(): void
+  /** Closed, since it stalled within a message while memory was short. */
+  stalled(peer: string): void
+  unreadAcks(peer: string): void
+  tooManyConnections(peer: string, limit: number): void
+}
+
+export function createRefusals({ name, log, clock, stats }: InputContext): Refusals {
+  const limited = createRateLimit(INTERVAL_MS, () => clock.monotonic())
+  const say = (code: ErrorCode, details: ErrorDetails) => {
+    limited(`${code} ${details.peer}`, (suppressed) => {
+      const error = new LogboomError(code, { ...details, input: name })
+      log.warn({ code, ...details, suppressed }, `${error.message}. ${error.help}`)
+    })
+  }
+  return {
+    refused(peer, error) {
+      if (error instanceof OversizeError) {
+        stats.rejected.oversize += 1
+        if (error.what === 'event') say('LB-F001', { peer, reason: error.message })
+        else say('LB-F002', { peer, limit: sizeText(error.limitBytes) })
+      } else if (error instanceof BombError) {
+        stats.rejected.bomb += 1
+        say('LB-F005', { peer, limit: sizeText(error.limitBytes) })
+      } else if (error instanceof MalformedError) {
+        stats.rejected.malformed += 1
+        say('LB-F001', { peer, reason: error.message })
+      } else {
+        stats.rejected.buffer += 1
+        say('LB-F006', { peer, reason: error instanceof Error ? error.message : String(error) })
+      }
+    },
+    leftOut(peer, reason, count, why) {
+      stats.rejected[reason] += count
+      say('LB-F007', { peer, reason: why })
+    },
+    truncated() {
+      stats.rejected.truncated += 1
+    },
+    stalled(peer) {
+      stats.rejected.idle += 1
+      say('LB-F008', { peer, reason: 'it stalled within a message while memory was short' })
+    },
+    unreadAcks(peer) {
+      stats.rejected.idle += 1
+      say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
+    },
+    tooManyConnections(peer, limit) {
+      stats.rejected.too_many_connections += 1
+      say('LB-F003', { peer, limit })
+    },
+  }
+}
+
+function sizeText(bytes: number): string {
+  return bytes % (1024 * 1024) === 0 ? `${bytes / (1024 * 1024)}MiB` : `${bytes} bytes`
+}

@@ -1,0 +1,30 @@
+/** The contract of an input protocol: it listens, decodes, emits, and acknowledges what `emit` resolved. */
+import type { Clock } from '../server/core/clock.ts'
+import type { Emit, Spool } from '../server/core/event.ts'
+import type { ConfigOf, Described, Fields } from '../server/core/fields.ts'
+import type { Logger } from '../server/core/log.ts'
+import type { InputStats } from '../server/core/metrics.ts'
+
+/** All a protocol knows of the rest. */
+export interface InputContext {
+  /** The input's name in the configuration. */
+  readonly name: string
+  readonly emit: Emit
+  /** Opens a file for the entries of one message that is too large for memory. */
+  readonly spool: () => Promise<Spool>
+  readonly stats: InputStats
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+export interface Listener {
+  /** What it listens on, for the operator: `127.0.0.1:24224 tcp`, `127.0.0.1:24224 udp`. */
+  readonly addresses: readonly string[]
+  /** Stops accepting and reading, waits for what was emitted to be acknowledged, closes the sockets. */
+  close(): Promise<void>
+}
+
+export interface Protocol<F extends Fields> extends Described<F> {
+  /** Throws LogboomError LB-S001 when the address is taken, LB-S002 when it may not be opened. */
+  listen(config: ConfigOf<F>, context: InputContext): Promise<Listener>
+}

@@ -1,0 +1,7 @@
+/**
+ * Every input protocol, by type. Adding one is one line here; its module exports it as `protocol` and is
+ * imported where it is used.
+ */
+export const PROTOCOLS: Readonly<Record<string, string>> = {
+  forward: new URL('./forward/forward.ts', import.meta.url).href,
+}
