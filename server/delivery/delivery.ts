@@ -1,0 +1,41 @@
+/** The main thread's handle on one output's thread. */
+import type { ReaderSeat } from '../../buffer/buffer.ts'
+import type { Sequence } from '../core/event.ts'
+import type { Logger } from '../core/log.ts'
+import type { OutputStats } from '../core/output-stats.ts'
+
+/** Everything a delivery thread is told; plain data that crosses by structured clone. */
+export interface DeliveryOrder {
+  readonly output: string
+  readonly type: string
+  /** URL of the output's module, which exports `output`. */
+  readonly module: string
+  readonly options: object
+  readonly seat: ReaderSeat
+  readonly match: string
+  readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
+  readonly retryLimit: number | undefined
+  readonly sequence: Sequence
+  /** `<buffer.path>/outputs/<output>`: the output's own folder. */
+  readonly directory: string
+  /** `<buffer.path>/dead-letters/<output>`: this output's dead letters and nothing else; made if need be. */
+  readonly deadLetterDirectory: string
+  readonly logLevel: string
+}
+
+export interface Delivery {
+  readonly stats: OutputStats
+  /**
+   * `ok`, or what is wrong in the destination's words and when it is tried again:
+   * `elasticsearch answers 503; next try in 4 s`. `restarting`: the thread died.
+   */
+  state(): { readonly state: 'ok' | 'retrying' | 'blocked' | 'restarting'; readonly lastError: string | undefined }
+  /** Finishes the batches in flight, or leaves them in the buffer after `limitMs`; makes the cursor durable. */
+  close(limitMs: number): Promise<void>
+}
+
+/**
+ * Starts the thread; one that dies is started again after a pause. Resolves once the output is open.
+ * Throws LogboomError LB-O004 when it cannot be opened.
+ */
+export type StartDelivery = (order: DeliveryOrder, log: Logger) => Promise<Delivery>

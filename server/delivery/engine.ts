@@ -1,0 +1,127 @@
+/** One output's loop: reader → batches in flight → cursor. The life of a single batch is in batch-delivery.ts. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Reader, ReadLimits } from '../../buffer/buffer.ts'
+import type { Writer } from '../../outputs/output.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Batch } from '../core/event.ts'
+import type { Logger } from '../core/log.ts'
+import type { OutputStats } from '../core/output-stats.ts'
+import { BatchDelivery, type RetryPolicy, type Tally } from './batch-delivery.ts'
+import { createCircuit } from './circuit.ts'
+import { createComplaints } from './complaints.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import { createHealthBoard, type Health } from './health.ts'
+import { createStatsKeeper } from './stats-keeper.ts'
+
+export interface DeliveryParts {
+  /** The output's name, for what the operator is told. */
+  readonly output: string
+  readonly reader: Reader
+  readonly writer: Writer
+  readonly deadLetters: DeadLetters
+  readonly stats: OutputStats
+  readonly retry: RetryPolicy
+  readonly limits: DeliveryLimits
+  readonly clock: Clock
+  readonly log: Logger
+  /** Called with each change of the output's health. */
+  readonly onHealth: (health: Health) => void
+  /**
+   * Aborts: nothing more is read, writes in flight are waited for, and batches that wait for another try are left in
+   * the buffer, except those of which a part was accepted.
+   */
+  readonly signal: AbortSignal
+  /** Aborts: what is in flight is left in the buffer too; goes to the writer. */
+  readonly abandon: AbortSignal
+}
+
+export interface DeliveryLimits extends ReadLimits {
+  /** Batches in flight at a time; 1 keeps their order. */
+  readonly concurrency: number
+}
+
+/**
+ * Delivers until the signal aborts; then makes the cursor durable and resolves. Closes nothing.
+ * Rejects with what the reader throws: nothing is lost, since the cursor did not move over what was in flight.
+ */
+export async function runDelivery(parts: DeliveryParts): Promise<void> {
+  const { reader, clock, limits } = parts
+  const failure = new AbortController()
+  const ended = new AbortController()
+  const stop = AbortSignal.any([parts.signal, parts.abandon, failure.signal])
+  const abandon = AbortSignal.any([parts.abandon, failure.signal])
+  const circuit = createCircuit(limits.concurrency, clock, ended.signal)
+  const keeper = createStatsKeeper(parts, circuit)
+  const health = createHealthBoard((news) => {
+    parts.stats.set('blocked', news.state === 'blocked' ? 1 : 0)
+    parts.onHealth(news)
+  })
+  const complaints = createComplaints(parts.output, parts.log, clock)
+  const batchParts = { ...parts, circuit, health, complaints, stop, abandon, changed: keeper.refresh }
+  const seats = createSeats(limits.concurrency)
+
+  async function deliver(batch: Batch): Promise<void> {
+    const tally: Tally | undefined = await new BatchDelivery(batch, batchParts).run()
+    if (tally !== undefined) {
+      keeper.done(batch, tally)
+      reader.commit(batch)
+    }
+    keeper.refresh()
+  }
+
+  parts.stats.set('blocked', 0)
+  void keeper.refreshEverySecond(ended.signal)
+  try {
+    while (!stop.aborted) {
+      await seats.oneFree()
+      const batch = await readOne(reader, limits, stop)
+      if (batch === undefined) break
+      seats.take()
+      void deliver(batch)
+        .catch((error: unknown) => failure.abort(error))
+        .finally(seats.giveBack)
+      // A reader and a writer that never wait would keep the thread from hearing anything else.
+      await nextTurn()
+    }
+    if (!failure.signal.aborted) await seats.allFree()
+    failure.signal.throwIfAborted()
+    await reader.flush()
+  } finally {
+    failure.abort()
+    ended.abort()
+    keeper.refresh()
+  }
+}
+
+/** Undefined: the signal aborted. */
+async function readOne(reader: Reader, limits: ReadLimits, stop: AbortSignal): Promise<Batch | undefined> {
+  if (stop.aborted) return undefined
+  try {
+    return await reader.read(limits, stop)
+  } catch (error) {
+    if (stop.aborted) return undefined
+    throw error
+  }
+}
+
+/** Counts the batches in flight. */
+function createSeats(most: number) {
+  let taken = 0
+  let wake = () => {}
+  const changed = () => new Promise<void>((resolve) => (wake = resolve))
+  return {
+    async oneFree(): Promise<void> {
+      while (taken >= most) await changed()
+    },
+    take(): void {
+      taken += 1
+    },
+    giveBack(): void {
+      taken -= 1
+      wake()
+    },
+    async allFree(): Promise<void> {
+      while (taken > 0) await changed()
+    },
+  }
+}

@@ -1,0 +1,48 @@
+/** How an output does, in a word and a sentence. Is told of troubles by their source and keeps the worst in front. */
+
+export type DeliveryState = 'ok' | 'retrying' | 'blocked'
+
+export interface Health {
+  readonly state: DeliveryState
+  /** What the destination said; undefined when all is well. */
+  readonly lastError: string | undefined
+}
+
+/** Where a trouble can come from; each has at most one at a time. */
+export type TroubleSource = 'destination' | 'dead letters'
+
+export interface HealthBoard {
+  /** A later trouble of the same source replaces the one before. */
+  trouble(source: TroubleSource, state: 'retrying' | 'blocked', words: string): void
+  /** @returns the trouble that is over, if there was one. */
+  recovered(source: TroubleSource): Health | undefined
+  health(): Health
+}
+
+/** @param changed is called with each new health, and not when nothing changed. */
+export function createHealthBoard(changed: (health: Health) => void): HealthBoard {
+  const troubles = new Map<TroubleSource, Health>()
+  let shown: Health = { state: 'ok', lastError: undefined }
+
+  function show(): void {
+    const all = [...troubles.values()]
+    const worst = all.find((it) => it.state === 'blocked') ?? all[0] ?? { state: 'ok', lastError: undefined }
+    if (worst.state === shown.state && worst.lastError === shown.lastError) return
+    shown = worst
+    changed(worst)
+  }
+
+  return {
+    trouble(source, state, words) {
+      troubles.set(source, { state, lastError: words })
+      show()
+    },
+    recovered(source) {
+      const over = troubles.get(source)
+      troubles.delete(source)
+      show()
+      return over
+    },
+    health: () => shown,
+  }
+}

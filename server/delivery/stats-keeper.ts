@@ -1,0 +1,71 @@
+/** Keeps an output's shared counters true: added to when a batch is done, the rest looked up at least once a second. */
+import type { Reader } from '../../buffer/buffer.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Batch } from '../core/event.ts'
+import type { OutputStats } from '../core/output-stats.ts'
+import type { Tally } from './batch-delivery.ts'
+import type { Circuit } from './circuit.ts'
+import type { DeadLetters } from './dead-letters.ts'
+
+const REFRESH_INTERVAL_MS = 1_000
+
+export interface StatsParts {
+  readonly reader: Reader
+  readonly deadLetters: DeadLetters
+  readonly stats: OutputStats
+  readonly clock: Clock
+}
+
+export interface StatsKeeper {
+  /** Counts a batch of which every event is done; called before it is committed. */
+  done(batch: Batch, tally: Tally): void
+  refresh(): void
+  /** Resolves when the signal aborts. */
+  refreshEverySecond(signal: AbortSignal): Promise<void>
+}
+
+/**
+ * The counters may hold what an earlier thread of the same output counted. What that thread delivered after its last
+ * durable cursor is delivered and counted again, so the ledger begins anew: `startPosition` is where the cursor would
+ * have started for all that was counted to be right. Events beyond the cursor that are done will be passed uncounted.
+ */
+export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsParts, circuit: Circuit): StatsKeeper {
+  const unmatchedBefore = stats.get('unmatched')
+  const damagedBefore = stats.get('damaged')
+  const counted = stats.get('delivered') + stats.get('dead') + stats.get('dropped') + unmatchedBefore + damagedBefore
+  const { cursor: firstCursor, doneBeyondEvents } = reader.status()
+  stats.set('startPosition', firstCursor + doneBeyondEvents - counted)
+
+  function refresh(): void {
+    const { cursor, lagEvents, oldestReceivedMs, unmatchedEvents, damagedEvents } = reader.status()
+    const { failures, openUntilMs, writing } = circuit.status()
+    stats.set('unmatched', unmatchedBefore + unmatchedEvents)
+    stats.set('damaged', damagedBefore + damagedEvents)
+    stats.set('lagEvents', lagEvents)
+    stats.set('oldestReceivedMs', oldestReceivedMs ?? 0)
+    stats.set('deadLetters', deadLetters.count())
+    stats.set('inFlight', writing)
+    stats.set('attempt', failures)
+    stats.set('nextTryMs', openUntilMs === undefined ? 0 : clock.now() + openUntilMs - clock.monotonic())
+    // Last, since the events that the cursor has passed must have been counted by then.
+    stats.set('cursor', cursor)
+  }
+  refresh()
+
+  return {
+    refresh,
+    done(batch, { delivered, dead }) {
+      stats.add('delivered', delivered)
+      stats.add('dead', dead)
+      if (delivered === 0) return
+      const receivedMs = batch.streams.reduce((first, stream) => Math.min(first, stream.receivedMs), Infinity)
+      stats.observeLatency(Math.max(0, clock.now() - receivedMs) / 1000)
+    },
+    async refreshEverySecond(signal) {
+      while (!signal.aborted) {
+        await clock.sleep(REFRESH_INTERVAL_MS, signal)
+        refresh()
+      }
+    },
+  }
+}
