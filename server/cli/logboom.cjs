@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/**
+ * The program's door for any Node: on one that is too old it starts itself again with the Node that npm
+ * installed. Nothing else.
+ */
+'use strict'
+const path = require('node:path')
+const { constants } = require('node:os')
+
+const NODE_MAJOR = 24
+const MAIN = path.join(__dirname, '..', 'main.ts')
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1']
+
+/** The binary of the npm package `node`, in this project's or a parent's node_modules. */
+function findNode() {
+  try {
+    const manifest = require.resolve('node/package.json', { paths: [__dirname, process.cwd()] })
+    if (Number.parseInt(require(manifest).version, 10) < NODE_MAJOR) return undefined
+    return path.join(path.dirname(manifest), 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+  } catch {
+    return undefined
+  }
+}
+
+function fail(reason) {
+  process.stderr.write(
+    `logboom needs Node ${NODE_MAJOR} or later; this is ${process.version}${reason}. ` +
+      `Run \`npm install\` in its folder, which brings one, or install it from https://nodejs.org.\n`,
+  )
+  process.exitCode = 1
+}
+
+function runWith(node) {
+  const { spawn } = require('node:child_process')
+  const child = spawn(node, [MAIN, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // Ctrl-C at a terminal reaches the child by itself; twice would mean "at once".
+  const isTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
+  const forward = (signal) => (signal === 'SIGINT' && isTerminal) || child.kill(signal)
+  for (const signal of SIGNALS) process.on(signal, forward)
+  child.on('error', (error) => fail(`, and ${node} does not start: ${error.message}`))
+  child.on('exit', (code, signal) => {
+    for (const name of SIGNALS) process.off(name, forward)
+    // The same end as the child's; 128 + number where its signal does not end this process.
+    process.exitCode = signal === null ? code : 128 + constants.signals[signal]
+    if (signal !== null) process.kill(process.pid, signal)
+  })
+}
+
+if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR) {
+  import('../main.ts')
+} else {
+  const node = findNode()
+  if (node === undefined) fail('')
+  else runWith(node)
+}

@@ -1,0 +1,52 @@
+/**
+ * The checked configuration, as the rest of the server sees it. How it is loaded and explained is its
+ * neighbours' matter.
+ */
+import type { Output } from '../../outputs/output.ts'
+import type { Protocol } from '../../protocols/protocol.ts'
+import type { Sequence } from '../core/event.ts'
+import type { Address, Fields } from '../core/fields.ts'
+
+export interface Config {
+  /** Undefined: there is no file, and this is the embedded default. */
+  readonly file: string | undefined
+  readonly node: { readonly id: string; readonly sequence: Sequence }
+  readonly admin: { readonly listen: Address; readonly token: string | undefined }
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+  /** Longest time from TERM to the end of the process. */
+  readonly shutdownLimitMs: number
+  readonly buffer: BufferConfig
+  readonly inputs: readonly InputConfig[]
+  readonly outputs: readonly OutputConfig[]
+}
+
+export interface BufferConfig {
+  /** Absolute path. */
+  readonly path: string
+  readonly chunkSizeBytes: number
+  readonly maxSizeBytes: number
+  /** `durable`: after fdatasync; `written`: after write, as peers do. */
+  readonly ack: 'durable' | 'written'
+}
+
+export interface InputConfig {
+  readonly name: string
+  readonly type: string
+  readonly protocol: Protocol<Fields>
+  /** ConfigOf the protocol's own fields; plain data that crosses threads. */
+  readonly options: object
+}
+
+export interface OutputConfig {
+  readonly name: string
+  readonly type: string
+  readonly output: Output<Fields>
+  /** URL of the output's module, for the thread that opens it; it exports it as `output`. */
+  readonly module: string
+  readonly match: string
+  readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
+  /** Tries before an event goes to the dead letters; undefined: without end. */
+  readonly retryLimit: number | undefined
+  readonly onLag: 'block' | 'park' | 'skip'
+  readonly options: object
+}

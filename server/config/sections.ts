@@ -1,0 +1,162 @@
+/** The fields of the configuration that belong to no component, and those that every input and every output has. */
+import type { Fields } from '../core/fields.ts'
+
+/** Names of inputs and outputs become metric labels and folder names. */
+export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/
+
+export const COMPONENT_SECTIONS = ['inputs', 'outputs'] as const
+
+/** The top level of the file, but for COMPONENT_SECTIONS. */
+export const SECTIONS = {
+  node: {
+    kind: 'group',
+    doc: 'This instance among others.',
+    fields: {
+      id: {
+        kind: 'string',
+        optional: true,
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$',
+        doc: "Name of this instance; the host's name where it is left out.",
+        example: 'primary',
+      },
+      sequence: {
+        kind: 'group',
+        doc: 'How events are numbered: seed + position × step, so that two instances never give the same number.',
+        fields: {
+          seed: {
+            kind: 'integer',
+            default: 1,
+            min: 0,
+            max: 1_000_000,
+            doc: 'First number; another one on each instance. The environment variable counter_seed sets it too.',
+          },
+          step: {
+            kind: 'integer',
+            default: 1,
+            min: 1,
+            max: 1_000_000,
+            doc: 'At least the number of instances. The environment variable counter_increment sets it too.',
+          },
+        },
+      },
+    },
+  },
+  admin: {
+    kind: 'group',
+    doc: 'The console, the API, health and metrics.',
+    fields: {
+      listen: { kind: 'address', default: '127.0.0.1:8686', doc: 'Address to serve HTTP on.' },
+      token: {
+        kind: 'secret',
+        optional: true,
+        doc: 'Bearer token that is asked for; needed where others than this machine can reach the address.',
+      },
+    },
+  },
+  log: {
+    kind: 'group',
+    doc: "Logboom's own log, on stderr.",
+    fields: {
+      level: {
+        kind: 'enum',
+        of: ['debug', 'info', 'warn', 'error'],
+        default: 'info',
+        doc: 'Least level that is written.',
+      },
+    },
+  },
+  shutdown_limit: {
+    kind: 'duration',
+    default: '30s',
+    max: '1h',
+    doc: 'Longest time from TERM to the end of the process; what is not delivered then stays in the buffer.',
+  },
+  buffer: {
+    kind: 'group',
+    doc: 'The one log on disk that every event enters.',
+    fields: {
+      path: {
+        kind: 'string',
+        default: './logboom-data',
+        doc: 'Folder of the buffer; a relative one starts at the folder of this file.',
+        example: '/var/lib/logboom',
+      },
+      chunk_size: {
+        kind: 'size',
+        default: '16MiB',
+        min: '4KiB',
+        max: '1GiB',
+        doc: 'Size at which a chunk file is closed and the next one begins.',
+      },
+      max_size: {
+        kind: 'size',
+        default: '2GiB',
+        min: '8KiB',
+        doc: 'Bytes on disk at which inputs have to wait; at least two chunks.',
+      },
+      ack: {
+        kind: 'enum',
+        of: ['durable', 'written'],
+        default: 'durable',
+        doc: 'When events are acknowledged: after fdatasync, or after write, when a power cut can still lose them.',
+      },
+    },
+  },
+} as const satisfies Fields
+
+export const INPUT_FIELDS = {
+  type: {
+    kind: 'string',
+    optional: true,
+    doc: "The protocol; the input's name where it is left out.",
+    example: 'forward',
+  },
+} as const satisfies Fields
+
+export const OUTPUT_FIELDS = {
+  type: {
+    kind: 'string',
+    optional: true,
+    doc: "The kind of destination; the output's name where it is left out.",
+    example: 'elasticsearch',
+  },
+  match: {
+    kind: 'string',
+    default: '**',
+    doc: 'Tags that are delivered: `*` is one part, `**` any number, `{a,b}` either; patterns are separated by spaces.',
+    example: '"docker.**"',
+  },
+  batch: {
+    kind: 'group',
+    doc: 'When a batch is handed to the destination: at the first limit that is reached.',
+    fields: {
+      size: { kind: 'size', default: '4MiB', min: '1KiB', max: '256MiB', doc: 'Bytes of packed events.' },
+      events: { kind: 'integer', default: 50_000, min: 1, max: 1_000_000, doc: 'Number of events.' },
+      age: { kind: 'duration', default: '200ms', max: '1h', doc: 'Longest wait for more events.' },
+    },
+  },
+  retry_limit: {
+    kind: 'integer',
+    optional: true,
+    min: 0,
+    doc: 'Times that a batch is tried again before its events become dead letters; without end where it is left out.',
+    example: '20',
+  },
+  on_lag: {
+    kind: 'enum',
+    of: ['block'],
+    default: 'block',
+    doc: 'What happens when this output holds the buffer at its limit: `block` makes the inputs wait.',
+  },
+} as const satisfies Fields
+
+/** Keys of the design that do not work yet: they get an error that says so. */
+export const NOT_BUILT: Readonly<Record<string, string>> = { filters: 'filters' }
+
+/** What runs where there is no file. */
+export const EMBEDDED_DEFAULT = `
+inputs:
+  forward: { listen: 127.0.0.1:24224 }
+outputs:
+  local: {}
+`

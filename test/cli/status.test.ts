@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { startAdmin } from '../../server/admin/admin.ts'
+import { register, statusText } from '../../server/cli/status.ts'
+import { clockTime, dayOf } from '../../server/core/readable.ts'
+import { fakeSources, inputReport, outputReport, statusReport } from '../admin/fake-sources.ts'
+import { FakeTerminal, run } from './fake-terminal.ts'
+
+const calm = statusReport({ version: '1.0.0', node: 'primary', pid: 42, startedMs: 1_000_000 })
+const started = `${dayOf(1_000_000)} ${clockTime(1_000_000).slice(0, 8)}`
+
+it('shows a server that is well on one screen', () => {
+  const inputs = [
+    inputReport('forward', { connections: 2, events: 81_234, bytes: 12_582_912, rejected: { malformed: 1 } }),
+  ]
+  const outputs = [outputReport('local', { delivered: 81_000, lagEvents: 234, oldestAgeS: 3 })]
+  assert.equal(
+    statusText({ ...calm, inputs, outputs }, 61_000 + 1_000_000),
+    `logboom 1.0.0 on primary, running since ${started} (61 s), process 42
+configuration none: the embedded default
+ready
+
+  input    type     listens on                                connections  events  read    rejected
+  forward  forward  127.0.0.1:24224 tcp, 127.0.0.1:24224 udp            2  81,234  12 MiB  malformed 1
+
+  buffer  4.0 KiB of 2.0 GiB (0 %), chunks 1, next position 12, waiting 0
+
+  output  type   match  state  delivered  lag  oldest  dead  dropped  unmatched  unaccounted
+  local   local  **     ok        81,000  234  3 s        0        0          0            0
+`,
+  )
+})
+
+it('says what is wrong, without what would move a terminal', () => {
+  const outputs = [outputReport('search', { state: 'retrying', lastError: '\x1b[2JHTTP 429\x07' })]
+  const buffer = { ...calm.buffer, trouble: 'the disk is full' }
+  const text = statusText({ ...calm, reasons: ['the buffer is full'], buffer, outputs }, 0)
+  assert.match(text, /^not ready: the buffer is full$/m)
+  assert.match(text, /^ {2}! the disk is full$/m)
+  assert.match(text, /^ {2}! search: HTTP 429␇$/m)
+})
+
+it('gives the whole report with --json', async () => {
+  const { sources } = fakeSources()
+  const admin = await startAdmin({ listen: { host: '127.0.0.1', port: 0 }, token: undefined }, sources)
+  const terminal = new FakeTerminal()
+  await run(register, terminal, ['status', '--json', '--url', `http://127.0.0.1:${admin.port}/`])
+  await admin.close()
+  assert.deepEqual(JSON.parse(terminal.printed), JSON.parse(JSON.stringify(sources.report)))
+})
+
+it('says that nobody listens', async () => {
+  const asked = run(register, new FakeTerminal(), ['status', '--url', 'http://127.0.0.1:1'])
+  await assert.rejects(asked, { code: 'LB-S005', exitCode: 69 })
+})
