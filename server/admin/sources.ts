@@ -1,0 +1,18 @@
+/** What the admin side may ask of the running server; the pipeline provides it. Nothing here does anything. */
+import type { Logger } from '../core/log.ts'
+import type { InputStats } from '../core/metrics.ts'
+import type { OutputStats } from '../core/output-stats.ts'
+import type { EventSearch } from '../core/search.ts'
+import type { StatusReport } from '../core/status.ts'
+
+export interface AdminSources {
+  /** Cheap: the console asks every two seconds, and `/readyz` whenever it is probed. */
+  status(): StatusReport
+  inputs(): Iterable<{ readonly name: string; readonly stats: InputStats }>
+  outputs(): Iterable<{ readonly name: string; readonly stats: OutputStats }>
+  buffer(): StatusReport['buffer']
+  /** Undefined: no output keeps events that can be searched. */
+  readonly search: EventSearch | undefined
+  readonly version: string
+  readonly log: Logger
+}
