@@ -1,0 +1,190 @@
+/**
+ * The whole wiring: inputs → buffer → one delivery thread per output, and the admin beside them.
+ * The only file that knows all the rooms; it moves no event itself.
+ */
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import type { EventBuffer } from '../buffer/buffer.ts'
+import { openFileBuffer } from '../buffer/file-buffer.ts'
+import type { OutputContext } from '../outputs/output.ts'
+import type { Listener } from '../protocols/protocol.ts'
+import { startAdmin } from './admin/admin.ts'
+import type { Config, InputConfig, OutputConfig } from './config/config.ts'
+import { systemClock } from './core/clock.ts'
+import type { Logger } from './core/log.ts'
+import { createInputStats, type InputStats } from './core/metrics.ts'
+import type { EventSearch } from './core/search.ts'
+import type { RunState, StatusReport } from './core/status.ts'
+import type { Delivery } from './delivery/delivery.ts'
+import { startDelivery } from './delivery/start-delivery.ts'
+import { reportStatus } from './status-report.ts'
+import { VERSION } from './version.ts'
+
+export interface RunningInput {
+  readonly config: InputConfig
+  readonly listener: Listener
+  readonly stats: InputStats
+}
+
+export interface RunningOutput {
+  readonly config: OutputConfig
+  readonly delivery: Delivery
+  readonly search: EventSearch | undefined
+}
+
+/**
+ * Starts everything, the listeners last.
+ * Throws LogboomError: the buffer is locked, an address is taken, an output cannot be opened.
+ */
+export async function startPipeline(config: Config, log: Logger): Promise<Pipeline> {
+  const buffer = await openFileBuffer(config.buffer, {
+    log: log.child({ part: 'buffer' }),
+    clock: systemClock,
+    outputs: config.outputs.map((output) => output.name),
+  })
+  const pipeline = new Pipeline(config, buffer, log)
+  try {
+    await pipeline.start()
+  } catch (error) {
+    await pipeline.close()
+    throw error
+  }
+  return pipeline
+}
+
+export class Pipeline {
+  readonly #buffer: EventBuffer
+  readonly #log: Logger
+  readonly #inputs = new Map<string, RunningInput>()
+  readonly #outputs = new Map<string, RunningOutput>()
+  readonly #startedMs = systemClock.now()
+  #config: Config
+  #state: RunState = 'starting'
+  #admin: { close(): Promise<void> } | undefined
+
+  constructor(config: Config, buffer: EventBuffer, log: Logger) {
+    this.#config = config
+    this.#buffer = buffer
+    this.#log = log
+  }
+
+  async start(): Promise<void> {
+    this.#admin = await this.#startAdmin()
+    for (const output of this.#config.outputs) await this.#addOutput(output)
+    for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
+    this.#state = 'running'
+  }
+
+  /** What the console, the API and the banner show. */
+  report(): StatusReport {
+    return reportStatus({
+      config: this.#config,
+      state: this.#state,
+      startedMs: this.#startedMs,
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+      buffer: this.#buffer,
+    })
+  }
+
+  /** Makes the running parts those of `next`; what did not change goes on untouched, sockets and all. */
+  async reload(next: Config): Promise<void> {
+    const before = this.#config
+    this.#warnOfFixedParts(next)
+    this.#config = { ...next, buffer: before.buffer, admin: before.admin, node: before.node, log: before.log }
+    // Compared with what runs, not with what was asked for: a part that could not be started is tried again.
+    const inputs = [...this.#inputs.values()].map((input) => input.config)
+    const outputs = [...this.#outputs.values()].map((output) => output.config)
+    const oldInputs = inputs.filter((input) => !isIn(input, next.inputs))
+    const newInputs = next.inputs.filter((input) => !isIn(input, inputs))
+    const oldOutputs = outputs.filter((output) => !isIn(output, next.outputs))
+    const newOutputs = next.outputs.filter((output) => !isIn(output, outputs))
+    const stats = new Map([...this.#inputs].map(([name, input]) => [name, input.stats]))
+    for (const { name } of oldInputs) await this.#removeInput(name)
+    for (const { name } of oldOutputs) await this.#removeOutput(name)
+    for (const output of newOutputs) await this.#addOutput(output)
+    for (const input of newInputs) await this.#addInput(input, stats.get(input.name) ?? createInputStats())
+    // An output that was changed keeps its seat meanwhile, so that nothing is deleted before it reads on.
+    for (const { name } of oldOutputs) if (!this.#outputs.has(name)) this.#buffer.leave(name)
+  }
+
+  /** Stops taking in, finishes what is in flight within the configured limit, keeps the rest in the buffer. */
+  async close(): Promise<void> {
+    this.#state = 'draining'
+    await Promise.all([...this.#inputs.keys()].map((name) => this.#removeInput(name)))
+    await Promise.all([...this.#outputs.keys()].map((name) => this.#removeOutput(name)))
+    await this.#buffer.close()
+    await this.#admin?.close()
+  }
+
+  #startAdmin() {
+    const outputs = this.#outputs
+    return startAdmin(this.#config.admin, {
+      version: VERSION,
+      log: this.#log,
+      status: () => this.report(),
+      inputs: () => this.#inputs.values().map(({ config, stats }) => ({ name: config.name, stats })),
+      outputs: () => outputs.values().map(({ config, delivery }) => ({ name: config.name, stats: delivery.stats })),
+      buffer: () => this.#buffer.status(),
+      get search() {
+        return outputs.values().find((output) => output.search !== undefined)?.search
+      },
+    })
+  }
+
+  async #addInput(input: InputConfig, stats: InputStats): Promise<void> {
+    const listener = await input.protocol.listen(input.options as never, {
+      name: input.name,
+      emit: this.#buffer.append,
+      spool: () => this.#buffer.spool(),
+      stats,
+      log: this.#log.child({ input: input.name }),
+      clock: systemClock,
+    })
+    this.#inputs.set(input.name, { config: input, listener, stats })
+  }
+
+  async #removeInput(name: string): Promise<void> {
+    await this.#inputs.get(name)?.listener.close()
+    this.#inputs.delete(name)
+  }
+
+  async #addOutput(config: OutputConfig): Promise<void> {
+    const { name, type, module, options, match, batch, retryLimit, output } = config
+    const { path: root } = this.#config.buffer
+    const directory = await makeFolder(path.join(root, 'outputs', name))
+    const deadLetterDirectory = await makeFolder(path.join(root, 'dead-letters', name))
+    const { sequence } = this.#config.node
+    const seat = await this.#buffer.seat(name)
+    const own = { output: name, type, module, options, match, batch, retryLimit, seat, sequence }
+    const logLevel = this.#config.log.level
+    const delivery = await startDelivery({ ...own, directory, deadLetterDirectory, logLevel }, this.#log)
+    const log = this.#log.child({ output: name })
+    const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
+    const search = await output.openSearch?.(options as never, context)
+    this.#outputs.set(name, { config, delivery, search })
+  }
+
+  async #removeOutput(name: string): Promise<void> {
+    const output = this.#outputs.get(name)
+    await output?.delivery.close(this.#config.shutdownLimitMs)
+    await output?.search?.close()
+    this.#outputs.delete(name)
+  }
+
+  #warnOfFixedParts(next: Config): void {
+    for (const part of ['buffer', 'admin', 'node', 'log'] as const) {
+      if (isSame(this.#config[part], next[part])) continue
+      this.#log.warn({ part }, `a change of \`${part}\` takes effect at the next start`)
+    }
+  }
+}
+
+/** Components are plain data beside their code, so that two are the same when they are written the same. */
+const isSame = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b)
+const isIn = (one: object, all: readonly object[]) => all.some((other) => isSame(one, other))
+
+async function makeFolder(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  return directory
+}

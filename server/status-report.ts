@@ -1,0 +1,80 @@
+/** Makes the one report of how things stand; it reads counters and changes nothing. */
+import type { BufferStatus, EventBuffer } from '../buffer/buffer.ts'
+import { RETRY_REASONS } from '../outputs/output.ts'
+import type { Config } from './config/config.ts'
+import type { OutputStats } from './core/output-stats.ts'
+import type { InputReport, OutputReport, RunState, StatusReport } from './core/status.ts'
+import type { RunningInput, RunningOutput } from './pipeline.ts'
+import { VERSION } from './version.ts'
+
+export interface Parts {
+  readonly config: Config
+  readonly state: RunState
+  readonly startedMs: number
+  readonly inputs: ReadonlyMap<string, RunningInput>
+  readonly outputs: ReadonlyMap<string, RunningOutput>
+  readonly buffer: EventBuffer
+}
+
+export function reportStatus({ config, state, startedMs, inputs, outputs, buffer }: Parts): StatusReport {
+  const bufferStatus = buffer.status()
+  return {
+    version: VERSION,
+    node: config.node.id,
+    pid: process.pid,
+    state,
+    reasons: notReady(state, bufferStatus),
+    startedMs,
+    configFile: config.file,
+    inputs: [...inputs.values()].map(reportInput),
+    buffer: bufferStatus,
+    outputs: [...outputs.values()].map(reportOutput),
+  }
+}
+
+function notReady(state: RunState, buffer: BufferStatus): string[] {
+  const reasons: string[] = []
+  if (state !== 'running') reasons.push(state)
+  if (buffer.trouble !== undefined) reasons.push(`buffer: ${buffer.trouble}`)
+  return reasons
+}
+
+function reportInput({ config, listener, stats }: RunningInput): InputReport {
+  const { connections, events, bytes } = stats
+  const rejected = Object.fromEntries(Object.entries(stats.rejected).filter(([, count]) => count > 0))
+  const { name, type } = config
+  return { name, type, addresses: listener.addresses, connections, events, bytes, rejected }
+}
+
+function reportOutput({ config, delivery }: RunningOutput): OutputReport {
+  const { stats } = delivery
+  const { state, lastError } = delivery.state()
+  const oldestMs = stats.get('oldestReceivedMs')
+  const counts = RETRY_REASONS.map((reason) => [reason, stats.get(`retry_${reason}`)] as const)
+  return {
+    name: config.name,
+    type: config.type,
+    match: config.match,
+    state,
+    lastError,
+    nextTryMs: stats.get('nextTryMs') || undefined,
+    delivered: stats.get('delivered'),
+    dead: stats.get('dead'),
+    dropped: stats.get('dropped'),
+    unmatched: stats.get('unmatched'),
+    lagEvents: stats.get('lagEvents'),
+    oldestAgeS: oldestMs > 0 ? Math.max(0, (Date.now() - oldestMs) / 1000) : undefined,
+    deadLetters: stats.get('deadLetters'),
+    unaccounted: unaccountedEvents(stats),
+    retries: Object.fromEntries(counts.filter(([, count]) => count > 0)),
+  }
+}
+
+/**
+ * Events the cursor has passed that nobody counted: each is counted before the cursor moves, so this is 0 or a fault.
+ */
+export function unaccountedEvents(stats: OutputStats): number {
+  const passed = stats.get('cursor') - stats.get('startPosition')
+  const counted = ['delivered', 'dead', 'dropped', 'unmatched', 'damaged'] as const
+  return Math.max(0, passed - counted.reduce((sum, name) => sum + stats.get(name), 0))
+}
