@@ -1,0 +1,12 @@
+/** Nothing that a test has started outlives it, however it ends. */
+import type { ChildProcess } from 'node:child_process'
+
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+export function killAtExit(child: ChildProcess): void {
+  running.add(child)
+  child.once('close', () => running.delete(child))
+}
