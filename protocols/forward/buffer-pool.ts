@@ -3,7 +3,7 @@
  * bench`).
  */
 
-const SMALLEST = 64 * 1024
+const SMALLEST = 4 * 1024
 const LARGEST = 1024 * 1024
 /** Bytes that wait here to be used again. */
 const FREE_BYTES_MAX = 16 * 1024 * 1024
@@ -14,7 +14,8 @@ export class BufferPool {
 
   /** A buffer of at least so many bytes, which hold anything. */
   take(bytes: number): Buffer {
-    if (bytes < SMALLEST || bytes > LARGEST) return Buffer.allocUnsafeSlow(bytes)
+    if (bytes < SMALLEST) return Buffer.allocUnsafe(bytes)
+    if (bytes > LARGEST) return Buffer.allocUnsafeSlow(bytes)
     let size = SMALLEST
     while (size < bytes) size *= 2
     const buffer = this.#free.get(size)?.pop()

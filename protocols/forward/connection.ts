@@ -14,6 +14,7 @@ import { LargeMessage } from './large-message.ts'
 import { LIMITS } from './limits.ts'
 import { createMessage } from './message.ts'
 import type { Refusals } from './refusals.ts'
+import { readShared } from './shared-read.ts'
 
 export interface ConnectionOptions {
   readonly context: InputContext
@@ -22,8 +23,6 @@ export interface ConnectionOptions {
   readonly pool: BufferPool
   readonly messageBytes: number
   readonly decompressionBytes: number
-  /** Called once, when the socket is closed. */
-  readonly closed: (connection: Connection) => void
 }
 
 const NO_BYTES = Buffer.alloc(0)
@@ -33,6 +32,8 @@ type State = 'open' | 'ending' | 'ended'
 
 export class Connection implements Spender {
   lastRead = 0
+  /** Resolves when the socket is closed. */
+  readonly closed: Promise<void>
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   readonly #peer: string
@@ -50,8 +51,10 @@ export class Connection implements Spender {
   #ackTimer: NodeJS.Timeout | undefined
   #discardedBytes = 0
 
-  constructor(socket: Socket, options: ConnectionOptions) {
+  /** Takes the place of `accepted`. */
+  constructor(accepted: Socket, options: ConnectionOptions) {
     const { context, budget } = options
+    const socket = readShared(accepted, (read) => this.#read(read))
     this.#socket = socket
     this.#options = options
     this.#peer = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
@@ -76,12 +79,16 @@ export class Connection implements Spender {
     budget.spenders.add(this)
     socket.setNoDelay(true)
     socket.setKeepAlive(true)
-    socket.on('data', (read) => this.#read(read))
     socket.on('end', () => this.#peerEnd())
     socket.on('drain', () => this.#drained())
     // A reset is no news: what was not acknowledged comes again.
     socket.on('error', (error) => context.log.debug({ peer: this.#peer, reason: error.message }, 'connection error'))
-    socket.on('close', () => this.#close())
+    this.closed = new Promise((resolve) =>
+      socket.on('close', () => {
+        this.#close()
+        resolve()
+      }),
+    )
   }
 
   get heldBytes(): number {
@@ -158,6 +165,8 @@ export class Connection implements Spender {
     const decoder = this.#decoder
     if (decoder === undefined || this.#state !== 'open') return 'more'
     if (this.#large !== undefined) {
+      // Its pieces are written while other sockets are read.
+      decoder.keep()
       const step = this.#large.advance()
       if (step !== 'done') return step
       this.#intake.takeLarge(this.#large, this.#message)
@@ -177,6 +186,7 @@ export class Connection implements Spender {
 
   #await(work: Promise<void>, room: number): void {
     this.#busy = true
+    this.#decoder?.keep()
     const done = (error?: unknown) => {
       this.#busy = false
       if (error !== undefined) this.#refuse(error)
@@ -267,6 +277,5 @@ export class Connection implements Spender {
     this.#state = 'ended'
     this.#abandon()
     this.#options.budget.spenders.delete(this)
-    this.#options.closed(this)
   }
 }

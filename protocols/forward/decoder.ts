@@ -31,6 +31,7 @@ export class ForwardDecoder {
   readonly #options: DecoderOptions
   #input: Buffer = EMPTY
   #at = 0
+  #isShared = false
   #held: Buffer = EMPTY
   #heldLength = 0
   readonly #scan = new ValueScan()
@@ -45,10 +46,21 @@ export class ForwardDecoder {
     this.#options = options
   }
 
-  /** Feeds what was read. Only after `more`; the bytes are not copied as long as whole messages lie in them. */
+  /**
+   * Feeds what was read. Only after `more`; the bytes are not copied as long as whole messages lie in them: see `keep`.
+   */
   push(input: Buffer): void {
     this.#input = input
     this.#at = 0
+    this.#isShared = true
+  }
+
+  /** Copies what is left of the last read, whose memory is the reader's again. */
+  keep(): void {
+    if (!this.#isShared) return
+    this.#input = Buffer.from(this.#input.subarray(this.#at))
+    this.#at = 0
+    this.#isShared = false
   }
 
   /** Bytes held for a message that is not whole. */

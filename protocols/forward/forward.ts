@@ -60,7 +60,7 @@ async function listen(config: Config, context: InputContext): Promise<Listener> 
   const close = async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     for (const connection of connections) connection.end()
-    await Promise.all([closed, closeHeartbeat()])
+    await Promise.all([closed, closeHeartbeat(), ...[...connections].map((connection) => connection.closed)])
   }
   let closing: Promise<void> | undefined
   return {
@@ -93,13 +93,13 @@ function accept(server: Server, { config, context, connections }: Accepting): vo
       pool,
       messageBytes: config.chunk_size_limit,
       decompressionBytes: config.decompression_size_limit,
-      closed: (gone) => {
-        connections.delete(gone)
-        context.stats.connections = connections.size
-      },
     })
     connections.add(connection)
     context.stats.connections = connections.size
+    connection.closed.then(() => {
+      connections.delete(connection)
+      context.stats.connections = connections.size
+    })
   })
 }
 

@@ -132,7 +132,7 @@ export class Intake {
     this.flush()
     const { bytes, bodyStart, bodyEnd, entries } = message
     const whole = entries.bad + entries.markers === 0
-    const packed = whole ? bytes.subarray(bodyStart, bodyEnd) : keepGoodEntries(bytes, bodyStart, bodyEnd, LIMITS.scan)
+    const packed = whole ? this.#own(message) : keepGoodEntries(bytes, bodyStart, bodyEnd, LIMITS.scan)
     this.#emit(envelopeOf(message), packed, entries.count)
   }
 
@@ -144,13 +144,27 @@ export class Intake {
     const kind = sniffed === 'none' && body.length > 0 ? message.compression : sniffed
     if (kind === 'unknown') throw new MalformedError('the entries are compressed in an unknown way')
     if (kind === 'none') {
-      this.#emitPacked(envelopeOf(message), body)
+      const own = this.#own(message)
+      this.#emitPacked(envelopeOf(message), own)
       return undefined
     }
     const inflated = inflateAtOnce(body, kind, this.#options.decompressionBytes)
-    if (inflated === undefined) return this.#inflate(envelopeOf(message), body, kind)
+    if (inflated === undefined) {
+      const own = this.#own(message)
+      return this.#inflate(envelopeOf(message), own, kind)
+    }
     this.#emitPacked(envelopeOf(message), inflated)
     return undefined
+  }
+
+  /** The body in memory that stays: what lies in the read itself is copied, and is then lent by the message. */
+  #own(message: ForwardMessage): Buffer {
+    const { bytes, bodyStart, bodyEnd } = message
+    if (message.lent !== undefined) return bytes.subarray(bodyStart, bodyEnd)
+    const own = this.#options.pool.take(bodyEnd - bodyStart)
+    message.lent = own
+    bytes.copy(own, 0, bodyStart, bodyEnd)
+    return own.subarray(0, bodyEnd - bodyStart)
   }
 
   #emitPacked(envelope: Envelope, entries: Uint8Array): void {

@@ -32,6 +32,12 @@ export class JsonDecoder {
     this.#at = 0
   }
 
+  /** Copies what is left of the last read, whose memory is the reader's again. */
+  keep(): void {
+    this.#input = new Uint8Array(this.#input.subarray(this.#at))
+    this.#at = 0
+  }
+
   get heldBytes(): number {
     return this.#held.length
   }

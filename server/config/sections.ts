@@ -130,7 +130,7 @@ export const OUTPUT_FIELDS = {
     kind: 'group',
     doc: 'When a batch is handed to the destination: at the first limit that is reached.',
     fields: {
-      size: { kind: 'size', default: '4MiB', min: '1KiB', max: '256MiB', doc: 'Bytes of packed events.' },
+      size: { kind: 'size', default: '2MiB', min: '1KiB', max: '256MiB', doc: 'Bytes of packed events.' },
       events: { kind: 'integer', default: 50_000, min: 1, max: 1_000_000, doc: 'Number of events.' },
       age: { kind: 'duration', default: '200ms', max: '1h', doc: 'Longest wait for more events.' },
     },

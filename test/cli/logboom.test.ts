@@ -33,7 +33,9 @@ const oldOnly = { skip: oldNode === undefined && 'no Node older than 24 is on th
 function project(script: string, { withNode }: { withNode: boolean }): string {
   const root = mkdtempSync(path.join(directory, 'project-'))
   mkdirSync(path.join(root, 'server/cli'), { recursive: true })
-  cpSync(SHIM, path.join(root, 'server/cli/logboom.cjs'))
+  for (const name of ['logboom.cjs', 'compile-cache.cjs']) {
+    cpSync(path.join(path.dirname(SHIM), name), path.join(root, 'server/cli', name))
+  }
   writeFileSync(path.join(root, 'server/main.ts'), script)
   if (!withNode) return path.join(root, 'server/cli/logboom.cjs')
   const node = path.join(root, 'node_modules/node')
@@ -72,7 +74,7 @@ test('an old Node hands over: arguments, streams and exit code', oldOnly, async 
   assert.deepEqual([JSON.parse(output), code], [[process.versions.node, ['send', '--json', 'a b'], 'lines'], 42])
 })
 
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const) {
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   test(`an old Node passes ${signal} on and waits for the end`, oldOnly, async () => {
     const script = `
       process.on('${signal}', () => { console.log('got it'); clearInterval(alive); process.exitCode = 7 })

@@ -32,7 +32,7 @@ test('what is left out has its default, in base units', async () => {
   assert.deepEqual(options, { url: 'http://store:1', hosts: ['a', 'b'], limit: 1_048_576, tls: {} })
   assert.deepEqual(common, {
     ...{ name: 'store', type: 'store', module: STUBS.outputs.store, match: '**' },
-    batch: { sizeBytes: 4_194_304, events: 50_000, ageMs: 200 },
+    batch: { sizeBytes: 2_097_152, events: 50_000, ageMs: 200 },
     ...{ retryLimit: undefined, onLag: 'block' },
   })
 })

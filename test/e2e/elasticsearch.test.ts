@@ -95,5 +95,6 @@ async function assertExact(program: Program, elastic: SearchServer, { index, rep
   const output = await program.output('search')
   assert.deepEqual([output.delivered, output.dead, output.dropped, output.unaccounted], [EVENTS, 0, 0, 0])
   const rate = `${report.eventsPerSecond} events/s in, ack p99 ${report.ackP99Ms} ms`
-  process.stdout.write(`# ${index}: ${rate}, ${program.memoryMiB().peak.toFixed(0)} MiB at most\n`)
+  const cost = `${program.cpuSeconds()} CPU s, ${program.memoryMiB().peak.toFixed(0)} MiB at most`
+  process.stdout.write(`# ${index}: ${rate}, ${cost}\n`)
 }

@@ -12,7 +12,8 @@ import { freePort } from '../services/launchers/server-process.ts'
 import { killAtExit } from './kill-at-exit.ts'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const MAIN = path.join(ROOT, 'server', 'main.ts')
+/** As `npm start` begins it. */
+const COMMAND = ['--disable-sigusr1', '--max-semi-space-size=4', path.join(ROOT, 'server', 'cli', 'logboom.cjs')]
 const READY_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 60_000
 const DRAIN_LIMIT_MS = 180_000
@@ -116,7 +117,7 @@ export async function runVerb(
   env: Readonly<Record<string, string>> = {},
   input = '',
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [...COMMAND, ...args], { cwd: folder, env: { ...process.env, ...env } })
   const output = collect(child)
   child.stdin.on('error', () => {})
   child.stdin.end(input)
@@ -143,7 +144,7 @@ export class Program {
   constructor({ args, folder, adminUrl, forwardPort, wrap = [], env = {} }: ProgramOptions) {
     this.adminUrl = adminUrl
     this.forwardPort = forwardPort
-    const [command, ...rest] = [...wrap, process.execPath, MAIN, ...args]
+    const [command, ...rest] = [...wrap, process.execPath, ...COMMAND, ...args]
     this.#child = spawn(command!, rest, { cwd: folder, env: { ...process.env, ...env }, stdio: 'pipe' })
     this.#output = collect(this.#child)
     this.#ended = ended(this.#child)

@@ -23,6 +23,8 @@ const running = new Set<ServerProcess>()
 process.on('exit', () => {
   for (const server of running) server.signal('SIGKILL')
 })
+// Without a listener a signal ends the process and `exit` is never told.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
 
 export class ServerProcess {
   readonly #child: ChildProcess
