@@ -18,7 +18,7 @@ import {
 import type { StoredChunk } from './chunk-list.ts'
 import { type ChunkScan, createScanMemory, scanChunk } from './chunk-scan.ts'
 import { cursorDirectory, readCursor } from './cursor-file.ts'
-import { REMEMBERED_MESSAGES_MAX } from './duplicates.ts'
+import { REMEMBERED_MESSAGES_MIN } from './duplicates.ts'
 import { type FileSystem, type OpenFile, readDespiteErrors } from './file-system.ts'
 import { type Format, newBufferId, readFormat, writeFormat } from './format-file.ts'
 import { Quarantine } from './quarantine.ts'
@@ -189,7 +189,7 @@ class Recovery {
     for (const damage of damages) await this.#copy(file, first, damage)
     if (newest && scan.committedBytes < scan.fileBytes) await this.#cutTail(file, scan)
     this.#chunks.push({ first, next: scan.next, bytes: newest ? scan.committedBytes : scan.fileBytes })
-    for (let i = scan.messages.length - 1; i >= 0 && this.#messages.length < REMEMBERED_MESSAGES_MAX; i--) {
+    for (let i = scan.messages.length - 1; i >= 0 && this.#messages.length < REMEMBERED_MESSAGES_MIN; i--) {
       this.#messages.push(scan.messages[i]!)
     }
   }

@@ -15,6 +15,8 @@ const SINK = fileURLToPath(new URL('../load/bulk-sink.ts', import.meta.url))
 /** The discard port, where nothing listens: an output that is down. */
 const NOBODY = 'http://127.0.0.1:9'
 const WARM_UP_EVENTS = 200_000
+const STORED = 'logboom_input_events_total'
+const LIMIT_MS = 120_000
 /** Other numbers than the measured run's, or its messages would be known already. */
 const WARM_UP_CONNECTION = 20
 const LOAD = { connections: 4, batch: 500, window: 8 } as const
@@ -36,6 +38,8 @@ interface Work {
   readonly events: number
   /** To the bulk sink; else the output is down, and the events stay in the buffer. */
   readonly isDelivered: boolean
+  /** Whether the sender asks for acks; it does unless this is false. */
+  readonly isAcked?: boolean
 }
 
 function worksOf(events: number): Work[] {
@@ -44,7 +48,8 @@ function worksOf(events: number): Work[] {
     { name: 'packed in', mode: 'packed', events, isDelivered: false },
     { name: 'gzip in', mode: 'gzip', events, isDelivered: false },
     { name: 'forward in', mode: 'forward', events, isDelivered: false },
-    { name: 'message in', mode: 'message', events: Math.ceil(events / 4), isDelivered: false },
+    { name: 'message in, no acks', mode: 'message', events: events / 2, isDelivered: false, isAcked: false },
+    { name: 'message in', mode: 'message', events: events / 20, isDelivered: false },
   ]
 }
 
@@ -73,8 +78,8 @@ async function measure(work: Work, machine: MachineLimits): Promise<Result> {
     const outputs = { sink: { type: 'elasticsearch', url: sink?.url ?? NOBODY } }
     const site = await createSite(atEnd, { outputs, buffer: { max_size: '8GiB' } })
     const program = await site.start()
-    await send(work, { site, program, events: WARM_UP_EVENTS, first: WARM_UP_CONNECTION })
-    return await measured(work, { site, program, machine })
+    await send(work, { site, program, sink, events: WARM_UP_EVENTS, first: WARM_UP_CONNECTION })
+    return await measured(work, { site, program, sink, machine })
   } finally {
     for (const clean of cleanups) await clean()
   }
@@ -83,12 +88,14 @@ async function measure(work: Work, machine: MachineLimits): Promise<Result> {
 interface Bench {
   readonly site: Site
   readonly program: Program
+  readonly sink: Sink | undefined
 }
 
-async function measured(work: Work, { site, program, machine }: Bench & { machine: MachineLimits }): Promise<Result> {
+async function measured(work: Work, { machine, ...bench }: Bench & { machine: MachineLimits }): Promise<Result> {
+  const { program } = bench
   const cpu = program.cpuSeconds()
   const began = performance.now()
-  await send(work, { site, program, events: work.events, first: 0 })
+  await send(work, { ...bench, events: work.events, first: 0 })
   const cpuSeconds = program.cpuSeconds() - cpu
   const eventsPerCpuSecond = Math.round(work.events / cpuSeconds)
   return {
@@ -102,13 +109,29 @@ async function measured(work: Work, { site, program, machine }: Bench & { machin
   }
 }
 
-/** Sends with acks; where there is an output, until it has taken all. */
-async function send(work: Work, { site, program, ...load }: Bench & { events: number; first: number }): Promise<void> {
-  await startLoad({ port: site.forwardPort, mode: work.mode, ...load, ...LOAD }).report
-  if (work.isDelivered) await program.untilDrained()
+/** Sends until all is durable; where there is a sink, until it has all. The program itself is asked as little as can be. */
+async function send(work: Work, bench: Bench & { events: number; first: number }): Promise<void> {
+  const { site, program, sink, events, first } = bench
+  const { mode, isAcked = true } = work
+  const documents = sink === undefined ? 0 : await documentsOf(sink)
+  const stored = isAcked ? 0 : await program.metric(STORED)
+  await startLoad({ port: site.forwardPort, mode, isAcked, events, first, ...LOAD }).report
+  const isDelivered = async () => sink === undefined || (await documentsOf(sink)) >= documents + events
+  await program.until('delivered', isDelivered, LIMIT_MS)
+  const isStored = async () => isAcked || (await program.metric(STORED)) >= stored + events
+  await program.until('stored', isStored, LIMIT_MS)
 }
 
-async function startSink(): Promise<{ child: ChildProcess; url: string }> {
+async function documentsOf(sink: Sink): Promise<number> {
+  return ((await (await fetch(`${sink.url}/__stats`)).json()) as { documents: number }).documents
+}
+
+interface Sink {
+  readonly child: ChildProcess
+  readonly url: string
+}
+
+async function startSink(): Promise<Sink> {
   const port = await freePort()
   const child = spawn(process.execPath, [SINK, '--port', String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(child.stdout!, 'data')

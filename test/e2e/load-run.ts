@@ -18,6 +18,7 @@ export interface LoadOptions {
   readonly tag?: string
   readonly 'ack-log'?: string
   readonly reconnect?: number
+  readonly isAcked?: boolean
 }
 
 export interface LoadReport {
@@ -39,10 +40,11 @@ export interface Load {
   readonly report: Promise<LoadReport>
 }
 
-/** Starts it with acks. */
-export function startLoad(options: LoadOptions): Load {
+/** Starts it, with acks unless told otherwise. */
+export function startLoad({ isAcked = true, ...options }: LoadOptions): Load {
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
-  const child = spawn(process.execPath, [GENERATOR, '--ack', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  if (isAcked) args.push('--ack')
+  const child = spawn(process.execPath, [GENERATOR, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (text) => {
