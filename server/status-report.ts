@@ -28,7 +28,7 @@ export function reportStatus({ config, state, startedMs, inputs, outputs, buffer
     configFile: config.file,
     inputs: [...inputs.values()].map(reportInput),
     buffer: bufferStatus,
-    outputs: [...outputs.values()].map(reportOutput),
+    outputs: [...outputs.values()].map((output) => reportOutput(output, bufferStatus.next)),
   }
 }
 
@@ -46,7 +46,8 @@ function reportInput({ config, listener, stats }: RunningInput): InputReport {
   return { name, type, addresses: listener.addresses, connections, events, bytes, rejected }
 }
 
-function reportOutput({ config, delivery }: RunningOutput): OutputReport {
+/** `next`: position of the next event to be stored. */
+function reportOutput({ config, delivery }: RunningOutput, next: number): OutputReport {
   const { stats } = delivery
   const { state, lastError } = delivery.state()
   const oldestMs = stats.get('oldestReceivedMs')
@@ -62,7 +63,7 @@ function reportOutput({ config, delivery }: RunningOutput): OutputReport {
     dead: stats.get('dead'),
     dropped: stats.get('dropped'),
     unmatched: stats.get('unmatched'),
-    lagEvents: stats.get('lagEvents'),
+    lagEvents: Math.max(0, next - stats.get('startPosition') - countedEvents(stats)),
     oldestAgeS: oldestMs > 0 ? Math.max(0, (Date.now() - oldestMs) / 1000) : undefined,
     deadLetters: stats.get('deadLetters'),
     unaccounted: unaccountedEvents(stats),
@@ -70,11 +71,15 @@ function reportOutput({ config, delivery }: RunningOutput): OutputReport {
   }
 }
 
+/** Events that are done, one way or another, since the output was opened first. */
+function countedEvents(stats: OutputStats): number {
+  const counters = ['delivered', 'dead', 'dropped', 'unmatched', 'damaged'] as const
+  return counters.reduce((sum, name) => sum + stats.get(name), 0)
+}
+
 /**
  * Events the cursor has passed that nobody counted: each is counted before the cursor moves, so this is 0 or a fault.
  */
-export function unaccountedEvents(stats: OutputStats): number {
-  const passed = stats.get('cursor') - stats.get('startPosition')
-  const counted = ['delivered', 'dead', 'dropped', 'unmatched', 'damaged'] as const
-  return Math.max(0, passed - counted.reduce((sum, name) => sum + stats.get(name), 0))
+function unaccountedEvents(stats: OutputStats): number {
+  return Math.max(0, stats.get('cursor') - stats.get('startPosition') - countedEvents(stats))
 }

@@ -38,7 +38,7 @@ function listenError(error: NodeJS.ErrnoException, { host, port }: Address): unk
   if (error.code === 'EADDRINUSE')
     return new LogboomError('LB-S001', { address, key: 'admin.listen' }, { cause: error })
   if (error.code === undefined) return error
-  return new LogboomError('LB-S002', { address, reason: error.message }, { cause: error })
+  return new LogboomError('LB-S002', { address, key: 'admin.listen', reason: error.message }, { cause: error })
 }
 
 function createApp(): FastifyInstance {

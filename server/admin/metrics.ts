@@ -91,7 +91,8 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_buffer_duplicates_total: ({ sources }) => single(sources.buffer().duplicates),
   logboom_buffer_damaged_events: ({ sources }) => single(sources.buffer().recovered.damagedEvents),
   logboom_output_events_total: outputsBy('result', RESULTS, (result) => result),
-  logboom_output_lag_events: eachOutput((stats) => stats.get('lagEvents')),
+  logboom_output_lag_events: ({ report }) =>
+    report.outputs.map((output) => ({ labels: { output: output.name }, value: output.lagEvents })),
   logboom_output_oldest_event_age_seconds: eachOutput(oldestAgeSeconds),
   logboom_output_retries_total: outputsBy('reason', RETRY_REASONS, (reason) => `retry_${reason}` as const),
   logboom_output_blocked: eachOutput((stats) => (stats.get('blocked') === 0 ? 0 : 1)),

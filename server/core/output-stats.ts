@@ -10,7 +10,6 @@ const GAUGES = [
   'dropped',
   'unmatched',
   'damaged',
-  'lagEvents',
   'oldestReceivedMs',
   'cursor',
   'startPosition',

@@ -37,11 +37,10 @@ export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsPa
   stats.set('startPosition', firstCursor + doneBeyondEvents - counted)
 
   function refresh(): void {
-    const { cursor, lagEvents, oldestReceivedMs, unmatchedEvents, damagedEvents } = reader.status()
+    const { cursor, oldestReceivedMs, unmatchedEvents, damagedEvents } = reader.status()
     const { failures, openUntilMs, writing } = circuit.status()
     stats.set('unmatched', unmatchedBefore + unmatchedEvents)
     stats.set('damaged', damagedBefore + damagedEvents)
-    stats.set('lagEvents', lagEvents)
     stats.set('oldestReceivedMs', oldestReceivedMs ?? 0)
     stats.set('deadLetters', deadLetters.count())
     stats.set('inFlight', writing)

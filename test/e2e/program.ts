@@ -18,7 +18,6 @@ const READY_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 60_000
 const DRAIN_LIMIT_MS = 180_000
 const POLL_MS = 25
-const REPORT_INTERVAL_MS = 1_200
 const TICKS_PER_SECOND = 100
 
 /** Everything below `inputs.forward`, `admin` and `buffer.path`, which the site sets itself. */
@@ -215,8 +214,6 @@ export class Program {
 
   /** Waits until every output is done with everything that was acknowledged before the call. */
   async untilDrained(limitMs = DRAIN_LIMIT_MS): Promise<void> {
-    // The report lags behind: what an output has before it is counted once a second.
-    await sleep(REPORT_INTERVAL_MS)
     const isDrained = async () => (await this.status()).outputs.every((output) => output.lagEvents === 0)
     await this.until('drained', isDrained, limitMs)
   }
