@@ -109,7 +109,9 @@ async function measured(work: Work, { machine, ...bench }: Bench & { machine: Ma
   }
 }
 
-/** Sends until all is durable; where there is a sink, until it has all. The program itself is asked as little as can be. */
+/**
+ * Sends until all is durable; where there is a sink, until it has all. The program itself is asked as little as can be.
+ */
 async function send(work: Work, bench: Bench & { events: number; first: number }): Promise<void> {
   const { site, program, sink, events, first } = bench
   const { mode, isAcked = true } = work
