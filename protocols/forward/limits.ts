@@ -26,9 +26,9 @@ export const LIMITS = {
   /** Unpacked bytes of the same. */
   inflatedAtOnceBytes: 4 * MIB,
   /** Bytes of one input that were emitted and are not durable yet, or are held as parts of messages. */
-  inFlightBytes: 64 * MIB,
+  inFlightBytes: 32 * MIB,
   /** The same of one connection. */
-  connectionInFlightBytes: 16 * MIB,
+  connectionInFlightBytes: 8 * MIB,
   /** Messages of one connection that were emitted and are not durable yet. */
   connectionInFlightMessages: 1_000,
   /**
