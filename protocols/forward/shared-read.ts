@@ -3,7 +3,8 @@
  * bytes mean, and when to pause, is the connection's matter.
  *
  * Fresh 64 KiB buffers are most of what the garbage collector has to do under load: with them a packed event costs
- * about 1.3 times the CPU (measured on a noisy host). Node offers this (`onread`) for sockets that one makes oneself, so the
+ * about 1.3 times the CPU (measured on a noisy host). Node offers this (`onread`) for sockets that one makes oneself,
+ * so the
  * handle of the accepted one is moved into such a socket. Where a future Node has no such handle, the accepted socket
  * is read as it is.
  */
