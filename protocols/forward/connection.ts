@@ -3,6 +3,7 @@
  * and what becomes of a message the intake's.
  */
 import type { Socket } from 'node:net'
+import { FirstBytes, type Spoken, StrangerError } from '../listening/first-bytes.ts'
 import type { InputContext } from '../protocol.ts'
 import type { Budget, Spender } from './budget.ts'
 import type { BufferPool } from './buffer-pool.ts'
@@ -26,6 +27,8 @@ export interface ConnectionOptions {
 }
 
 const NO_BYTES = Buffer.alloc(0)
+/** What a client of this port may speak. */
+const TAKEN: ReadonlySet<Spoken> = new Set(['forward', 'json'])
 
 /** `open`: reads. `ending`: no more is read, what was emitted is acknowledged first. `ended`: our side is closed. */
 type State = 'open' | 'ending' | 'ended'
@@ -40,6 +43,7 @@ export class Connection implements Spender {
   readonly #inFlight: InFlight
   readonly #intake: Intake
   readonly #message = createMessage()
+  readonly #firstBytes = new FirstBytes()
   #decoder: ForwardDecoder | JsonDecoder | undefined
   #large: LargeMessage | undefined
   #state: State = 'open'
@@ -130,6 +134,11 @@ export class Connection implements Spender {
     }
     this.#options.context.stats.bytes += read.length
     this.lastRead = this.#options.budget.nextRead()
+    const spoken = this.#firstBytes.look(read)
+    if (spoken !== undefined && !TAKEN.has(spoken)) {
+      this.#refuse(new StrangerError(spoken))
+      return
+    }
     this.#decoder ??= isJsonStart(read[0]!)
       ? new JsonDecoder()
       : new ForwardDecoder({

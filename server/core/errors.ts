@@ -3,6 +3,8 @@
  * `logboom explain CODE` prints from here; a test says that each is used and that no other exists.
  */
 
+import type { RejectReason } from './metrics.ts'
+
 export interface ErrorSpec {
   readonly name: string
   /** `{placeholders}` are filled from the details. */
@@ -13,6 +15,8 @@ export interface ErrorSpec {
    * configuration.
    */
   readonly exit?: number
+  /** Where it turns a sender away: the reason that the input counts. */
+  readonly rejected?: RejectReason
 }
 
 export const ERRORS = {
@@ -171,6 +175,19 @@ export const ERRORS = {
     help: 'What was not acknowledged is sent again by a client that asks for acks.',
   },
 
+  'LB-D001': {
+    name: 'WrongProtocol',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke {spoken} on the {takes} port of `{input}`',
+    help: '{hint}',
+  },
+  'LB-D002': {
+    name: 'TlsOnPlainPort',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke TLS to the plain port of `{input}`',
+    help: 'Set `inputs.{input}.tls`, or turn TLS off in the client.',
+  },
+
   'LB-B001': {
     name: 'BufferLocked',
     exit: 73,
@@ -249,6 +266,10 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS
+/** Codes that turn a sender away: those that say what is counted. */
+export type KnockCode = {
+  [C in ErrorCode]: (typeof ERRORS)[C] extends { readonly rejected: RejectReason } ? C : never
+}[ErrorCode]
 export type ErrorDetails = Readonly<Record<string, string | number>>
 
 function fill(text: string, details: ErrorDetails): string {
