@@ -3,6 +3,7 @@
  * and what becomes of a message the intake's.
  */
 import type { Socket } from 'node:net'
+import { peerName } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import type { Budget, Spender } from './budget.ts'
 import type { BufferPool } from './buffer-pool.ts'
@@ -57,7 +58,7 @@ export class Connection implements Spender {
     const socket = readShared(accepted, (read) => this.#read(read))
     this.#socket = socket
     this.#options = options
-    this.#peer = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    this.#peer = peerName(socket)
     this.#inFlight = new InFlight({
       emit: context.emit,
       budget,

@@ -3,10 +3,17 @@ import { type ErrorCode, type ErrorDetails, LogboomError } from '../../server/co
 import { createRateLimit } from '../../server/core/log.ts'
 import type { RejectReason } from '../../server/core/metrics.ts'
 import { MalformedError } from '../../server/core/msgpack.ts'
+import type { Knock } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import { BombError, LIMITS, OversizeError } from './limits.ts'
 
 const INTERVAL_MS = 60_000
+
+const KNOCK_REASONS: { readonly [code in ErrorCode]?: RejectReason } = {
+  'LB-D010': 'denied',
+  'LB-D011': 'too_many_connections',
+  'LB-D012': 'tls',
+}
 
 export interface Refusals {
   /** The connection is closed because of this. */
@@ -18,7 +25,8 @@ export interface Refusals {
   /** Closed, since it stalled within a message while memory was short. */
   stalled(peer: string): void
   unreadAcks(peer: string): void
-  tooManyConnections(peer: string, limit: number): void
+  /** Was not let in. */
+  knocked(knock: Knock): void
 }
 
 export function createRefusals({ name, log, clock, stats }: InputContext): Refusals {
@@ -61,9 +69,10 @@ export function createRefusals({ name, log, clock, stats }: InputContext): Refus
       stats.rejected.idle += 1
       say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
     },
-    tooManyConnections(peer, limit) {
-      stats.rejected.too_many_connections += 1
-      say('LB-F003', { peer, limit })
+    knocked({ peer, code, details }) {
+      const reason = KNOCK_REASONS[code]
+      if (reason !== undefined) stats.rejected[reason] += 1
+      say(code, { ...details, peer })
     },
   }
 }

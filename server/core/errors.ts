@@ -69,6 +69,7 @@ export const ERRORS = {
     text: '`{key}` is not built yet',
     help: 'This version has no {what}; leave the key out.',
   },
+  'LB-C014': { name: 'NeedsOther', exit: 78, text: '`{key}` needs `{other}`', help: '{why}' },
 
   'LB-S001': {
     name: 'PortTaken',
@@ -116,6 +117,12 @@ export const ERRORS = {
     text: '{acked} of {sent} events were acknowledged by {address}: {reason}',
     help: 'The rest may have been lost; send it again. `logboom status` shows how the server is.',
   },
+  'LB-S010': {
+    name: 'Certificates',
+    exit: 78,
+    text: 'the certificates of `{key}` cannot be used: {reason}',
+    help: 'Its files must be readable by this user, in PEM, and certificate and private key belong together.',
+  },
 
   'LB-A001': {
     name: 'BadRequest',
@@ -145,11 +152,6 @@ export const ERRORS = {
     text: '{peer} sent a message of more than {limit}',
     help: 'Raise `inputs.{input}.chunk_size_limit`, or let the client send smaller chunks.',
   },
-  'LB-F003': {
-    name: 'TooManyConnections',
-    text: '{peer} was turned away: {limit} connections are open',
-    help: 'Raise `inputs.{input}.connection_limit` and the limit of open files.',
-  },
   'LB-F005': {
     name: 'UnpacksTooLarge',
     text: '{peer} sent a message that unpacks to more than {limit}',
@@ -169,6 +171,22 @@ export const ERRORS = {
     name: 'Stalled',
     text: '{peer} was disconnected: {reason}',
     help: 'What was not acknowledged is sent again by a client that asks for acks.',
+  },
+
+  'LB-D010': {
+    name: 'NotAllowed',
+    text: '{peer} was turned away: its address is in no network that may connect',
+    help: 'Add it to `inputs.{input}.allow` if it is yours.',
+  },
+  'LB-D011': {
+    name: 'TooManyConnections',
+    text: '{peer} was turned away: {limit} connections are open',
+    help: 'Raise `inputs.{input}.{setting}` and the limit of open files.',
+  },
+  'LB-D012': {
+    name: 'NoTls',
+    text: '{peer} failed the TLS handshake: {reason}',
+    help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
   },
 
   'LB-B001': {

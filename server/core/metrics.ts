@@ -88,6 +88,8 @@ export const REJECT_REASONS = [
   'bad_event',
   'bad_tag',
   'too_many_connections',
+  'denied',
+  'tls',
   'idle',
   'unsupported',
   'buffer',
