@@ -25,6 +25,8 @@ export interface InputContext {
 export interface Listener {
   /** What it listens on, for the operator: `127.0.0.1:24224 tcp`, `127.0.0.1:24224 udp`. */
   readonly addresses: readonly string[]
+  /** Reads again what it took from files, its configuration being the same; at HUP. */
+  reload?(): Promise<void>
   /** Stops accepting and reading, waits for what was emitted to be acknowledged, closes the sockets. */
   close(): Promise<void>
 }

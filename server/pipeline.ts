@@ -103,6 +103,7 @@ export class Pipeline {
     for (const { name } of oldInputs) await this.#removeInput(name)
     for (const { name } of oldOutputs) await this.#removeOutput(name)
     for (const output of newOutputs) await this.#addOutput(output)
+    for (const { listener } of this.#inputs.values()) await listener.reload?.()
     for (const input of newInputs) await this.#addInput(input, stats.get(input.name) ?? createInputStats())
     // An output that was changed keeps its seat meanwhile, so that nothing is deleted before it reads on.
     for (const { name } of oldOutputs) if (!this.#outputs.has(name)) this.#buffer.leave(name)

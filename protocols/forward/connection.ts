@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { FirstBytes, type Spoken, StrangerError } from '../listening/first-bytes.ts'
+import { peerName } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import type { Budget, Spender } from './budget.ts'
 import type { BufferPool } from './buffer-pool.ts'
@@ -61,7 +62,7 @@ export class Connection implements Spender {
     const socket = readShared(accepted, (read) => this.#read(read))
     this.#socket = socket
     this.#options = options
-    this.#peer = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    this.#peer = peerName(socket)
     this.#inFlight = new InFlight({
       emit: context.emit,
       budget,

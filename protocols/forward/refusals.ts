@@ -5,6 +5,7 @@ import type { RejectReason } from '../../server/core/metrics.ts'
 import { MalformedError } from '../../server/core/msgpack.ts'
 import { createDoorbell } from '../listening/doorbell.ts'
 import { StrangerError } from '../listening/first-bytes.ts'
+import type { Knock } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import { BombError, LIMITS, OversizeError } from './limits.ts'
 
@@ -20,7 +21,8 @@ export interface Refusals {
   /** Closed, since it stalled within a message while memory was short. */
   stalled(peer: string): void
   unreadAcks(peer: string): void
-  tooManyConnections(peer: string, limit: number): void
+  /** Was not let in. */
+  knocked(knock: Knock): void
 }
 
 export function createRefusals(context: InputContext): Refusals {
@@ -67,9 +69,8 @@ export function createRefusals(context: InputContext): Refusals {
       stats.rejected.idle += 1
       say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
     },
-    tooManyConnections(peer, limit) {
-      stats.rejected.too_many_connections += 1
-      say('LB-F003', { peer, limit })
+    knocked({ peer, code, details }) {
+      doorbell.knocked(peer, code, details)
     },
   }
 }

@@ -11,8 +11,11 @@ import type { Spoken } from './first-bytes.ts'
 const INTERVAL_MS = 60_000
 
 export interface Doorbell {
-  /** Counts the knock by the reason of its code, and tells the operator. `details` needs neither peer nor input. */
-  knocked(peer: string, code: KnockCode, details: ErrorDetails): void
+  /**
+   * Counts the knock (or `count` of them) by the reason of its code, and tells the operator. `details` needs neither
+   * peer nor input.
+   */
+  knocked(peer: string, code: KnockCode, details: ErrorDetails, count?: number): void
   /** The peer spoke another protocol than this port takes; `takes` in the operator's words: `forward`, `syslog`. */
   stranger(peer: string, spoken: Spoken, takes: string): void
 }
@@ -20,8 +23,8 @@ export interface Doorbell {
 export function createDoorbell(context: InputContext): Doorbell {
   const { name, log, clock, stats } = context
   const limited = createRateLimit(INTERVAL_MS, () => clock.monotonic())
-  const knocked = (peer: string, code: KnockCode, details: ErrorDetails) => {
-    stats.rejected[ERRORS[code].rejected] += 1
+  const knocked = (peer: string, code: KnockCode, details: ErrorDetails, count = 1) => {
+    stats.rejected[ERRORS[code].rejected] += count
     const all = { ...details, peer, input: name }
     const { message, help } = new LogboomError(code, all)
     const text = `${message}. ${help}`

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { InputContext } from '../protocol.ts'
 import type { Doorbell } from './doorbell.ts'
 import { FirstBytes, type Spoken, StrangerError } from './first-bytes.ts'
+import { type AcceptedConnection, peerName } from './listen-stream.ts'
 
 /** Finds frames in the bytes of one connection, however they are cut. */
 export interface Framing {
@@ -51,7 +52,7 @@ export class FrameConnections<F extends Framing> {
     this.#options = options
   }
 
-  accept(socket: Socket): { readonly closed: Promise<void>; end(): void } {
+  accept(socket: Socket): AcceptedConnection {
     const connection = new FrameConnection(socket, this.#options, (more) => this.#account(connection, more))
     this.#connections.add(connection)
     connection.closed.then(() => this.#connections.delete(connection))
@@ -75,7 +76,7 @@ export class FrameConnections<F extends Framing> {
   }
 }
 
-class FrameConnection<F extends Framing> {
+class FrameConnection<F extends Framing> implements AcceptedConnection {
   /** Resolves when the socket is closed. */
   readonly closed: Promise<void>
   readonly #socket: Socket
@@ -92,18 +93,18 @@ class FrameConnection<F extends Framing> {
     this.#socket = socket
     this.#options = options
     this.#account = account
-    this.#peer = (socket.remoteAddress ?? 'a local process').replace(/^::ffff:/, '')
+    this.#peer = peerName(socket)
     this.#framing = options.createFraming()
     const { log } = options.context
     socket.on('data', (read) => this.#read(read as Buffer))
-    socket.on('end', () => this.#peerEnd())
+    socket.on('end', () => this.#close())
     // A reset is no news: nobody waits for an answer.
     socket.on('error', (error) => log.debug({ peer: this.#peer, reason: error.message }, 'connection error'))
     this.closed = new Promise((resolve) =>
       socket.on('close', () => {
         clearTimeout(this.#lingering)
-        this.#ended = true
         this.#takeRest()
+        this.#ended = true
         resolve()
       }),
     )
@@ -156,10 +157,6 @@ class FrameConnection<F extends Framing> {
     this.#ended = true
     this.#hold(0)
     this.#socket.destroy()
-  }
-
-  #peerEnd(): void {
-    this.#close()
   }
 
   #close(): void {

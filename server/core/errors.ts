@@ -73,6 +73,7 @@ export const ERRORS = {
     text: '`{key}` is not built yet',
     help: 'This version has no {what}; leave the key out.',
   },
+  'LB-C014': { name: 'NeedsOther', exit: 78, text: '`{key}` needs `{other}`', help: '{why}' },
 
   'LB-S001': {
     name: 'PortTaken',
@@ -120,6 +121,12 @@ export const ERRORS = {
     text: '{acked} of {sent} events were acknowledged by {address}: {reason}',
     help: 'The rest may have been lost; send it again. `logboom status` shows how the server is.',
   },
+  'LB-S010': {
+    name: 'Certificates',
+    exit: 78,
+    text: 'the certificates of `{key}` cannot be used: {reason}',
+    help: 'Its files must be readable by this user, in PEM, and certificate and private key belong together.',
+  },
 
   'LB-A001': {
     name: 'BadRequest',
@@ -148,11 +155,6 @@ export const ERRORS = {
     name: 'Oversize',
     text: '{peer} sent a message of more than {limit}',
     help: 'Raise `inputs.{input}.chunk_size_limit`, or let the client send smaller chunks.',
-  },
-  'LB-F003': {
-    name: 'TooManyConnections',
-    text: '{peer} was turned away: {limit} connections are open',
-    help: 'Raise `inputs.{input}.connection_limit` and the limit of open files.',
   },
   'LB-F005': {
     name: 'UnpacksTooLarge',
@@ -186,6 +188,55 @@ export const ERRORS = {
     rejected: 'wrong_protocol',
     text: '{peer} spoke TLS to the plain port of `{input}`',
     help: 'Set `inputs.{input}.tls`, or turn TLS off in the client.',
+  },
+  'LB-D010': {
+    name: 'NotAllowed',
+    rejected: 'denied',
+    text: '{peer} was turned away: its address is in no network that may connect',
+    help: 'Add it to `inputs.{input}.allow` if it is yours.',
+  },
+  'LB-D011': {
+    name: 'TooManyConnections',
+    rejected: 'too_many_connections',
+    text: '{peer} was turned away: {limit} connections are open',
+    help: 'Raise `inputs.{input}.{setting}` and the limit of open files.',
+  },
+  'LB-D012': {
+    name: 'NoTls',
+    rejected: 'tls',
+    text: '{peer} failed the TLS handshake: {reason}',
+    help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
+  },
+
+  'LB-L001': {
+    name: 'NotSyslog',
+    rejected: 'unparsed',
+    text: '{peer} sent what is no syslog message',
+    help: 'It was kept whole as `message`, under the tag `{tag}`.',
+  },
+  'LB-L002': {
+    name: 'NotJsonLine',
+    rejected: 'unparsed',
+    text: '{peer} sent a line that is no JSON object: {reason}',
+    help: 'It was kept whole as `message`.',
+  },
+  'LB-L003': {
+    name: 'MessageCut',
+    rejected: 'oversize',
+    text: '{peer} sent a message of more than {limit} bytes',
+    help: 'It was cut there and kept. Raise `inputs.{input}.message_size_limit`.',
+  },
+  'LB-L004': {
+    name: 'MessagesLost',
+    rejected: 'buffer',
+    text: 'messages of {peer} are lost: {reason}',
+    help: 'Nobody sends them again. See `logboom status` for the buffer, and the disk.',
+  },
+  'LB-L005': {
+    name: 'StalledMidMessage',
+    rejected: 'idle',
+    text: '{peer} was disconnected: it stalled within a message while memory was short',
+    help: 'What came of the message was kept. A client sends whole messages, each ended.',
   },
 
   'LB-B001': {

@@ -21,7 +21,7 @@ export const METRICS = {
   logboom_input_rejected_total: {
     kind: 'counter',
     labels: ['input', 'reason'],
-    help: 'Messages or events an input refused, by reason.',
+    help: 'Messages or events an input refused, cut, or kept whole since it could not read them, by reason.',
   },
   logboom_input_connections: { kind: 'gauge', labels: ['input'], help: 'Connections that are open.' },
   logboom_buffer_bytes: { kind: 'gauge', labels: [], help: 'Bytes of the chunk files on disk.' },
@@ -89,10 +89,13 @@ export const REJECT_REASONS = [
   'bad_event',
   'bad_tag',
   'too_many_connections',
+  'denied',
+  'tls',
   'idle',
   'unsupported',
   'buffer',
   'wrong_protocol',
+  'unparsed',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
