@@ -4,4 +4,7 @@
  */
 export const PROTOCOLS: Readonly<Record<string, string>> = {
   forward: new URL('./forward/forward.ts', import.meta.url).href,
+  http: new URL('./http/http.ts', import.meta.url).href,
+  json: new URL('./json/json.ts', import.meta.url).href,
+  syslog: new URL('./syslog/syslog.ts', import.meta.url).href,
 }
