@@ -116,6 +116,16 @@ export const ERRORS = {
     text: '{acked} of {sent} events were acknowledged by {address}: {reason}',
     help: 'The rest may have been lost; send it again. `logboom status` shows how the server is.',
   },
+  'LB-S010': {
+    name: 'SmallReceiveBuffer',
+    text: 'the kernel keeps {given} bytes of datagrams, not the {wanted} that were asked for',
+    help: 'Set `sysctl -w net.core.rmem_max={wanted}`, or datagrams are dropped sooner under load.',
+  },
+  'LB-S011': {
+    name: 'KernelDrops',
+    text: 'the kernel dropped {count} datagrams that came faster than they were read',
+    help: 'They are counted as `kernel_drop`. Raise net.core.rmem_max and `receive_buffer`, or send over TCP.',
+  },
 
   'LB-A001': {
     name: 'BadRequest',

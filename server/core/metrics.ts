@@ -91,6 +91,8 @@ export const REJECT_REASONS = [
   'idle',
   'unsupported',
   'buffer',
+  'not_allowed',
+  'kernel_drop',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
