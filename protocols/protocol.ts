@@ -15,6 +15,11 @@ export interface InputContext {
   readonly stats: InputStats
   readonly log: Logger
   readonly clock: Clock
+  /**
+   * Where an input of this type listens (`127.0.0.1:9880`), so that one who is at the wrong port can be told; undefined
+   * when there is none. Left out where there is nobody to ask.
+   */
+  readonly addressOf?: (type: string) => string | undefined
 }
 
 export interface Listener {

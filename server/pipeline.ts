@@ -141,8 +141,14 @@ export class Pipeline {
       stats,
       log: this.#log.child({ input: input.name }),
       clock: systemClock,
+      addressOf: (type) => this.#addressOf(type),
     })
     this.#inputs.set(input.name, { config: input, listener, stats })
+  }
+
+  #addressOf(type: string): string | undefined {
+    const input = this.#inputs.values().find(({ config }) => config.type === type)
+    return input?.listener.addresses[0]?.split(' ', 1)[0]
   }
 
   async #removeInput(name: string): Promise<void> {

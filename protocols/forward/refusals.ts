@@ -3,17 +3,13 @@ import { type ErrorCode, type ErrorDetails, LogboomError } from '../../server/co
 import { createRateLimit } from '../../server/core/log.ts'
 import type { RejectReason } from '../../server/core/metrics.ts'
 import { MalformedError } from '../../server/core/msgpack.ts'
+import { createDoorbell } from '../listening/doorbell.ts'
+import { StrangerError } from '../listening/first-bytes.ts'
 import type { Knock } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import { BombError, LIMITS, OversizeError } from './limits.ts'
 
 const INTERVAL_MS = 60_000
-
-const KNOCK_REASONS: { readonly [code in ErrorCode]?: RejectReason } = {
-  'LB-D010': 'denied',
-  'LB-D011': 'too_many_connections',
-  'LB-D012': 'tls',
-}
 
 export interface Refusals {
   /** The connection is closed because of this. */
@@ -29,7 +25,9 @@ export interface Refusals {
   knocked(knock: Knock): void
 }
 
-export function createRefusals({ name, log, clock, stats }: InputContext): Refusals {
+export function createRefusals(context: InputContext): Refusals {
+  const { name, log, clock, stats } = context
+  const doorbell = createDoorbell(context)
   const limited = createRateLimit(INTERVAL_MS, () => clock.monotonic())
   const say = (code: ErrorCode, details: ErrorDetails) => {
     limited(`${code} ${details.peer}`, (suppressed) => {
@@ -39,7 +37,9 @@ export function createRefusals({ name, log, clock, stats }: InputContext): Refus
   }
   return {
     refused(peer, error) {
-      if (error instanceof OversizeError) {
+      if (error instanceof StrangerError) {
+        doorbell.stranger(peer, error.spoken, 'forward')
+      } else if (error instanceof OversizeError) {
         stats.rejected.oversize += 1
         if (error.what === 'event') say('LB-F001', { peer, reason: error.message })
         else say('LB-F002', { peer, limit: sizeText(error.limitBytes) })
@@ -70,9 +70,7 @@ export function createRefusals({ name, log, clock, stats }: InputContext): Refus
       say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
     },
     knocked({ peer, code, details }) {
-      const reason = KNOCK_REASONS[code]
-      if (reason !== undefined) stats.rejected[reason] += 1
-      say(code, { ...details, peer })
+      doorbell.knocked(peer, code, details)
     },
   }
 }

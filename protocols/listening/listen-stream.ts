@@ -5,7 +5,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import { formatAddress } from '../../server/core/address.ts'
-import { type ErrorCode, type ErrorDetails, LogboomError } from '../../server/core/errors.ts'
+import { type ErrorDetails, type KnockCode, LogboomError } from '../../server/core/errors.ts'
 import type { Address, HostPort } from '../../server/core/fields.ts'
 import type { InputContext } from '../protocol.ts'
 import { type AllowList, peerAddress } from './allow-list.ts'
@@ -13,10 +13,10 @@ import { type CertificateWatch, readCertificates, type TlsConfig, watchCertifica
 import { handshakeFault } from './tls-faults.ts'
 import { listenUnix, UNIX_MODE } from './unix-socket.ts'
 
-/** Somebody who was not let in, and why; `input` and `peer` are added to the details where it is said. */
+/** Somebody who was not let in, and why: for the doorbell, which adds `input` and `peer` to the details. */
 export interface Knock {
   readonly peer: string
-  readonly code: ErrorCode
+  readonly code: KnockCode
   readonly details: ErrorDetails
 }
 

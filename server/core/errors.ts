@@ -3,6 +3,8 @@
  * `logboom explain CODE` prints from here; a test says that each is used and that no other exists.
  */
 
+import type { RejectReason } from './metrics.ts'
+
 export interface ErrorSpec {
   readonly name: string
   /** `{placeholders}` are filled from the details. */
@@ -13,6 +15,8 @@ export interface ErrorSpec {
    * configuration.
    */
   readonly exit?: number
+  /** Where it turns a sender away: the reason that the input counts. */
+  readonly rejected?: RejectReason
 }
 
 export const ERRORS = {
@@ -173,18 +177,33 @@ export const ERRORS = {
     help: 'What was not acknowledged is sent again by a client that asks for acks.',
   },
 
+  'LB-D001': {
+    name: 'WrongProtocol',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke {spoken} on the {takes} port of `{input}`',
+    help: '{hint}',
+  },
+  'LB-D002': {
+    name: 'TlsOnPlainPort',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke TLS to the plain port of `{input}`',
+    help: 'Set `inputs.{input}.tls`, or turn TLS off in the client.',
+  },
   'LB-D010': {
     name: 'NotAllowed',
+    rejected: 'denied',
     text: '{peer} was turned away: its address is in no network that may connect',
     help: 'Add it to `inputs.{input}.allow` if it is yours.',
   },
   'LB-D011': {
     name: 'TooManyConnections',
+    rejected: 'too_many_connections',
     text: '{peer} was turned away: {limit} connections are open',
     help: 'Raise `inputs.{input}.{setting}` and the limit of open files.',
   },
   'LB-D012': {
     name: 'NoTls',
+    rejected: 'tls',
     text: '{peer} failed the TLS handshake: {reason}',
     help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
   },
@@ -267,6 +286,10 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS
+/** Codes that turn a sender away: those that say what is counted. */
+export type KnockCode = {
+  [C in ErrorCode]: (typeof ERRORS)[C] extends { readonly rejected: RejectReason } ? C : never
+}[ErrorCode]
 export type ErrorDetails = Readonly<Record<string, string | number>>
 
 function fill(text: string, details: ErrorDetails): string {
