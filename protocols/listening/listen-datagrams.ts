@@ -3,21 +3,18 @@
  * is the matter of the one who listens.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { formatAddress } from '../../server/core/address.ts'
 import { LogboomError } from '../../server/core/errors.ts'
-import type { Address } from '../../server/core/fields.ts'
+import type { HostPort } from '../../server/core/fields.ts'
 import type { InputContext } from '../protocol.ts'
+import { type AllowList, peerAddress } from './allow-list.ts'
 import { KernelDrops } from './kernel-drops.ts'
 
-/** Whose datagrams are taken; of the others nothing is looked at. */
-export interface AllowedSenders {
-  allows(address: string): boolean
-}
-
 export interface DatagramListenOptions {
-  readonly listen: Address
+  readonly listen: HostPort
   /** `inputs.<name>.listen`, for errors. */
   readonly key: string
-  readonly allow: AllowedSenders | undefined
+  readonly allow: AllowList | undefined
   readonly context: InputContext
   /** Memory that the kernel is asked to keep for each socket. */
   readonly receiveBufferBytes: number
@@ -28,7 +25,7 @@ export interface DatagramListenOptions {
 }
 
 export interface DatagramListener {
-  readonly address: Address
+  readonly address: HostPort
   /** `127.0.0.1:12201 udp` */
   readonly addresses: readonly string[]
   /** Stops receiving; resolves when the sockets are closed and the last drops counted. */
@@ -51,7 +48,7 @@ export async function listenDatagrams(options: DatagramListenOptions): Promise<D
     await Promise.all(sockets.map(closeSocket))
   }
   let closing: Promise<void> | undefined
-  return { address, addresses: [`${addressText(address)} udp`], close: () => (closing ??= close()) }
+  return { address, addresses: [`${formatAddress(address)} udp`], close: () => (closing ??= close()) }
 }
 
 async function open({ listen, key, sockets }: DatagramListenOptions): Promise<Socket[]> {
@@ -65,13 +62,13 @@ async function open({ listen, key, sockets }: DatagramListenOptions): Promise<So
   } catch (error) {
     await Promise.all(opened.map(closeSocket))
     const { code, message } = error as NodeJS.ErrnoException
-    const details = { address: addressText(listen), key, reason: message }
+    const details = { address: formatAddress(listen), key, reason: message }
     throw new LogboomError(code === 'EADDRINUSE' ? 'LB-S001' : 'LB-S002', details, { cause: error })
   }
 }
 
 /** A port that is shared is never refused as taken: that is why it is tried alone before. */
-async function bind({ host, port }: Address, isShared: boolean): Promise<Socket> {
+async function bind({ host, port }: HostPort, isShared: boolean): Promise<Socket> {
   const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', reusePort: isShared })
   try {
     await new Promise<void>((resolve, reject) => {
@@ -94,7 +91,7 @@ function receiveFrom(socket: Socket, { allow, context, receive, receiveBufferByt
   socket.on('error', (error) => context.log.warn({ reason: error.message }, 'a datagram could not be received'))
   socket.on('message', (datagram, from) => {
     stats.bytes += datagram.length
-    if (allow !== undefined && !allow.allows(from.address)) stats.rejected.not_allowed += 1
+    if (allow !== undefined && !allow.has(peerAddress({ remoteAddress: from.address }))) stats.rejected.denied += 1
     else receive(datagram, from)
   })
 }
@@ -104,7 +101,7 @@ function warnOfSmallMemory(socket: Socket, { context, receiveBufferBytes }: Data
   const given = socket.getRecvBufferSize() / (process.platform === 'linux' ? 2 : 1)
   if (given >= receiveBufferBytes) return
   const details = { wanted: receiveBufferBytes, given }
-  const error = new LogboomError('LB-S010', details)
+  const error = new LogboomError('LB-S011', details)
   context.log.warn({ code: error.code, ...details }, `${error.message}. ${error.help}`)
 }
 
@@ -115,7 +112,7 @@ function countDrops(drops: KernelDrops, { stats, log }: InputContext) {
     stats.rejected.kernel_drop += more
     if (more === 0 || hasWarned) return
     hasWarned = true
-    const error = new LogboomError('LB-S011', { count: more })
+    const error = new LogboomError('LB-S012', { count: more })
     log.warn({ code: error.code, count: more }, `${error.message}. ${error.help}`)
   }
   // The first look finds out which sockets are ours.
@@ -133,8 +130,4 @@ function countDrops(drops: KernelDrops, { stats, log }: InputContext) {
 
 function closeSocket(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.close(() => resolve()))
-}
-
-export function addressText({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -80,10 +80,10 @@ test('a taken port is refused, also where the sockets share theirs', async () =>
 })
 
 test('who is not allowed is counted and not heard', async () => {
-  const { listener, receive, stats } = await listen({ allow: { allows: () => false } })
+  const { listener, receive, stats } = await listen({ allow: { has: () => false } })
   const send = await sender()
   await send('x', listener.address.port)
-  while (stats.rejected.not_allowed === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+  while (stats.rejected.denied === 0) await new Promise((resolve) => setTimeout(resolve, 2))
   assert.deepEqual(await receive(0), [])
 })
 
