@@ -3,11 +3,11 @@
  * and what becomes of a message the intake's.
  */
 import type { Socket } from 'node:net'
+import type { BufferPool } from '../encoding/buffer-pool.ts'
 import { FirstBytes, type Spoken, StrangerError } from '../listening/first-bytes.ts'
 import { peerName } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import type { Budget, Spender } from './budget.ts'
-import type { BufferPool } from './buffer-pool.ts'
 import { ForwardDecoder } from './decoder.ts'
 import { InFlight } from './in-flight.ts'
 import { Intake } from './intake.ts'

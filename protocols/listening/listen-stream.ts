@@ -13,7 +13,7 @@ import { type CertificateWatch, readCertificates, type TlsConfig, watchCertifica
 import { handshakeFault } from './tls-faults.ts'
 import { listenUnix, UNIX_MODE } from './unix-socket.ts'
 
-/** Somebody who was not let in, and why; `input` and `peer` are added to the details where it is said. */
+/** Somebody who was not let in, and why: for the doorbell, which adds `input` and `peer` to the details. */
 export interface Knock {
   readonly peer: string
   readonly code: KnockCode

@@ -127,6 +127,16 @@ export const ERRORS = {
     text: 'the certificates of `{key}` cannot be used: {reason}',
     help: 'Its files must be readable by this user, in PEM, and certificate and private key belong together.',
   },
+  'LB-S011': {
+    name: 'SmallReceiveBuffer',
+    text: 'the kernel keeps {given} bytes of datagrams, not the {wanted} that were asked for',
+    help: 'Set `sysctl -w net.core.rmem_max={wanted}`, or datagrams are dropped sooner under load.',
+  },
+  'LB-S012': {
+    name: 'KernelDrops',
+    text: 'the kernel dropped {count} datagrams that came faster than they were read',
+    help: 'They are counted as `kernel_drop`. Raise net.core.rmem_max and `receive_buffer`, or send over TCP.',
+  },
 
   'LB-A001': {
     name: 'BadRequest',

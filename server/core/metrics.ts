@@ -96,6 +96,7 @@ export const REJECT_REASONS = [
   'buffer',
   'wrong_protocol',
   'unparsed',
+  'kernel_drop',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
