@@ -48,7 +48,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The body is not what its content type says. `offset`: of the fault, in bytes from the start; `line` counts from 1. */
+/** The body is not what its content type says. `offset`: of the fault, from the start in bytes; `line`: from 1. */
 export class BodyFault extends Error {
   override readonly name = 'BodyFault'
   readonly offset: number
