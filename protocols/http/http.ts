@@ -1,5 +1,4 @@
 /** The HTTP input: what it is called, what can be set, and how it listens. */
-import { once } from 'node:events'
 import type { ConfigOf, Fields } from '../../server/core/fields.ts'
 import { allowField, createAllowList } from '../listening/allow-list.ts'
 import { createDoorbell } from '../listening/doorbell.ts'
@@ -81,9 +80,11 @@ async function listen(config: ConfigOf<typeof fields>, context: InputContext): P
     connectionLimit: config.connection_limit,
     context,
     accept(socket) {
+      // Where Node tells of a client whose bytes it cannot read.
+      Object.assign(socket, { server: http.server })
       http.server.emit('connection', socket)
       return {
-        closed: once(socket, 'close').then(() => {}),
+        closed: new Promise((resolve) => socket.on('close', () => resolve())),
         end: () => void setTimeout(() => socket.destroy(), LIMITS.closingMs).unref(),
       }
     },

@@ -19,7 +19,8 @@ addExtension({
     return `${time.readUInt32BE(0)}.${String(time.readUInt32BE(4)).padStart(9, '0')}`
   },
 } as Parameters<typeof addExtension>[0])
-const unpackr = new Unpackr({ mapsAsObjects: true, int64AsType: 'auto' })
+// `auto`, a bigint only where a number is not exact, is missing in its types.
+const unpackr = new Unpackr({ mapsAsObjects: true, int64AsType: 'auto' as 'bigint' })
 
 export interface TakenEvent {
   readonly tag: string
