@@ -30,7 +30,7 @@ export const LIMITS = {
   /** A connection without a request, in ms. */
   idleMs: 75_000,
   /** How long requests that are under way may take when the input closes, in ms. */
-  closingMs: 5_000,
+  closingMs: 2_000,
 } as const
 
 /** The request is refused: nothing of it is stored. */

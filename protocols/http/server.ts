@@ -35,9 +35,9 @@ export async function createHttpServer(
   const { app, server } = createApp()
   const door = createDoor(rules)
   const takeEvents = createTaker(rules, context)
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (request, reply) => door(request, reply))
+  app.addHook('onSend', async (_request, reply) => {
     if (state.draining) void reply.header('connection', 'close')
-    door(request, reply)
   })
   app.get('/', async (_request, reply) => reply.send({ status: 'ok' }))
   app.options('/*', async (_request, reply) =>
