@@ -1,4 +1,4 @@
-/** What can be set of the forward input, under fluentd's names where it has the thing; and what needs something else. */
+/** What can be set of the forward input, under fluentd's names where it has the thing; what needs another setting. */
 import type { ConfigFault, ConfigOf, Fields } from '../../server/core/fields.ts'
 import { allowField, badNetworks, NETWORK_EXPECTED } from '../listening/allow-list.ts'
 import { checkTls, tlsFields } from '../listening/tls.ts'

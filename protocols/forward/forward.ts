@@ -1,4 +1,4 @@
-/** The Fluent Forward input: what it is called, and how it listens. Settings and connections have files of their own. */
+/** The Fluent Forward input: what it is called, and how it listens. Settings and connections have their own files. */
 import { formatAddress } from '../../server/core/address.ts'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { HostPort } from '../../server/core/fields.ts'
