@@ -7,9 +7,18 @@ import { createDoorbell } from '../listening/doorbell.ts'
 import { StrangerError } from '../listening/first-bytes.ts'
 import type { Knock } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
+import type { Refusal } from './handshake.ts'
 import { BombError, LIMITS, OversizeError } from './limits.ts'
 
 const INTERVAL_MS = 60_000
+
+const HANDSHAKE_CODES = {
+  key: 'LB-F004',
+  user: 'LB-F009',
+  source: 'LB-F010',
+  ping: 'LB-F011',
+  time: 'LB-F012',
+} as const
 
 export interface Refusals {
   /** The connection is closed because of this. */
@@ -23,6 +32,8 @@ export interface Refusals {
   unreadAcks(peer: string): void
   /** Was not let in. */
   knocked(knock: Knock): void
+  /** Did not pass the handshake. */
+  notLetIn(peer: string, refusal: Refusal | 'time'): void
 }
 
 export function createRefusals(context: InputContext): Refusals {
@@ -71,6 +82,9 @@ export function createRefusals(context: InputContext): Refusals {
     },
     knocked({ peer, code, details }) {
       doorbell.knocked(peer, code, details)
+    },
+    notLetIn(peer, refusal) {
+      doorbell.knocked(peer, HANDSHAKE_CODES[refusal], { limit: `${LIMITS.handshakeMs / 1000} s` })
     },
   }
 }

@@ -167,6 +167,12 @@ export const ERRORS = {
     text: '{peer} sent a message of more than {limit}',
     help: 'Raise `inputs.{input}.chunk_size_limit`, or let the client send smaller chunks.',
   },
+  'LB-F004': {
+    name: 'SharedKeyMismatch',
+    rejected: 'unauthorized',
+    text: '{peer} sent another shared_key',
+    help: 'That of this end is set by `inputs.{input}.shared_key`, or by its entry of `clients`.',
+  },
   'LB-F005': {
     name: 'UnpacksTooLarge',
     text: '{peer} sent a message that unpacks to more than {limit}',
@@ -186,6 +192,30 @@ export const ERRORS = {
     name: 'Stalled',
     text: '{peer} was disconnected: {reason}',
     help: 'What was not acknowledged is sent again by a client that asks for acks.',
+  },
+  'LB-F009': {
+    name: 'UserMismatch',
+    rejected: 'unauthorized',
+    text: '{peer} sent a username or password that is not known',
+    help: 'Those of this end are `inputs.{input}.users`; `clients` may narrow them down.',
+  },
+  'LB-F010': {
+    name: 'SourceDenied',
+    rejected: 'unauthorized',
+    text: '{peer} is none of the clients that may send',
+    help: 'Add it to `inputs.{input}.clients`, or set `allow_anonymous_source: true`.',
+  },
+  'LB-F011': {
+    name: 'NoPing',
+    rejected: 'unauthorized',
+    text: '{peer} sent something else than the PING of the handshake',
+    help: 'A client must know the `shared_key` of `inputs.{input}`; the fluentd log driver of Docker has no key.',
+  },
+  'LB-F012': {
+    name: 'HandshakeTimeout',
+    rejected: 'unauthorized',
+    text: '{peer} did not finish the handshake within {limit}',
+    help: 'A client must know the `shared_key` of `inputs.{input}`; it was disconnected.',
   },
 
   'LB-D001': {
