@@ -40,7 +40,7 @@ export interface Event {
   readonly record: Readonly<Record<string, unknown>>
 }
 
-const unpackr = new Unpackr({ mapsAsObjects: true, int64AsType: 'bigint' })
+const unpackr = new Unpackr({ mapsAsObjects: true, int64AsType: 'auto' as 'bigint' })
 
 export function decodeEntries(packed: Buffer, tag = 'gelf'): Event[] {
   const events: Event[] = []
