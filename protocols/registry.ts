@@ -4,6 +4,7 @@
  */
 export const PROTOCOLS: Readonly<Record<string, string>> = {
   forward: new URL('./forward/forward.ts', import.meta.url).href,
+  gelf: new URL('./gelf/gelf.ts', import.meta.url).href,
   http: new URL('./http/http.ts', import.meta.url).href,
   json: new URL('./json/json.ts', import.meta.url).href,
   syslog: new URL('./syslog/syslog.ts', import.meta.url).href,

@@ -4,6 +4,7 @@ import type { InputReport, StatusReport } from './core/status.ts'
 
 const KNOWN_SENDERS: Readonly<Record<string, string>> = {
   forward: 'fluentd · Fluent Bit · docker --log-driver=fluentd',
+  gelf: 'docker --log-driver=gelf · graypy · logback-gelf · gelf-pro',
 }
 
 export interface BannerOptions {

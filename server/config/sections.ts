@@ -157,6 +157,7 @@ export const NOT_BUILT: Readonly<Record<string, string>> = { filters: 'filters' 
 export const EMBEDDED_DEFAULT = `
 inputs:
   forward: { listen: 127.0.0.1:24224 }
+  gelf: { listen: 127.0.0.1:12201 }
   http: { listen: 127.0.0.1:9880 }
 outputs:
   local: {}

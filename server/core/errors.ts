@@ -251,6 +251,43 @@ export const ERRORS = {
 
   ...INPUT_ERRORS,
 
+  'LB-G001': {
+    name: 'ChunkMissing',
+    rejected: 'chunk_missing',
+    text: '{peer}: GELF chunk {missing} of {count} never came',
+    help: 'The message is lost. Datagrams get lost under load and on the way; send over TCP, or smaller messages.',
+  },
+  'LB-G002': {
+    name: 'TooManyChunks',
+    rejected: 'chunk_limit',
+    text: '{peer} has too many messages in chunks: one without chunk {missing} of {count} was given up',
+    help: 'Raise `inputs.{input}.pending_size_limit` if these senders are yours.',
+  },
+  'LB-G003': {
+    name: 'NoGelf',
+    rejected: 'malformed',
+    text: '{peer} sent what is no GELF: {reason}',
+    help: 'It was left out and counted; the other messages were kept.',
+  },
+  'LB-G004': {
+    name: 'GelfTooLarge',
+    rejected: 'oversize',
+    text: '{peer} sent a message of more than {limit} bytes',
+    help: 'Raise `inputs.{input}.message_size_limit`.',
+  },
+  'LB-G005': {
+    name: 'GelfBomb',
+    rejected: 'bomb',
+    text: '{peer} sent a message that unpacks to more than {limit} bytes',
+    help: 'Raise `inputs.{input}.decompression_size_limit`; 250 times its size is the most in any case.',
+  },
+  'LB-G006': {
+    name: 'GelfNotStored',
+    rejected: 'buffer',
+    text: 'a message of {peer} could not be stored: {reason}',
+    help: 'It was answered 503; the client may send it again.',
+  },
+
   'LB-B001': {
     name: 'BufferLocked',
     exit: 73,

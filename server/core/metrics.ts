@@ -98,6 +98,8 @@ export const REJECT_REASONS = [
   'wrong_protocol',
   'unparsed',
   'kernel_drop',
+  'chunk_missing',
+  'chunk_limit',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 

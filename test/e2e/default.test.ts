@@ -1,5 +1,6 @@
 /** The embedded default from an empty folder: a line of every kind of sender is found within two seconds. */
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import fluentLogger from 'fluent-logger'
 import { need } from '../services/launchers/availability.ts'
@@ -21,7 +22,8 @@ describe('the embedded default', () => {
   let folder: string
   const afterwards: (() => Promise<void>)[] = []
   before(async () => {
-    for (const port of [24_224, 8_686]) assert.equal(isPortTaken(port), false, `port ${port} is taken: stop who has it`)
+    for (const port of [24_224, 12_201, 8_686])
+      assert.equal(isPortTaken(port), false, `port ${port} is taken: stop who has it`)
     ;({ program, folder } = await startDefault({ after: (end: () => Promise<void>) => afterwards.push(end) } as never))
   })
   after(async () => {
@@ -59,6 +61,14 @@ describe('the embedded default', () => {
     const ran = await engine.runContainer({ command, name: 'shop', logDriver: 'fluentd', logOptions })
     assert.equal(ran.code, 0, ran.stderr)
     await assertFound('dockersender', 'docker.shop')
+  })
+
+  test('a GELF message, by datagram', async () => {
+    const socket = createSocket('udp4')
+    const message = JSON.stringify({ version: '1.1', host: 'web', short_message: 'hello from gelfsender' })
+    await new Promise((resolve) => socket.send(message, 12_201, '127.0.0.1', resolve))
+    socket.close()
+    await assertFound('gelfsender', 'gelf')
   })
 
   test('an event of fluent-logger for Node, with an ack', async () => {

@@ -4,8 +4,13 @@ import { CopyButton } from './copy-button.tsx'
 
 /** The TCP address of the forward input as this browser's machine would reach it. */
 export function forwardAddress(report: StatusReport | undefined, pageHost: string): string | undefined {
+  return addressOf(report, 'forward', pageHost)
+}
+
+/** The same of the first input of a type. */
+function addressOf(report: StatusReport | undefined, wanted: string, pageHost: string): string | undefined {
   const address = report?.inputs
-    .filter(({ type }) => type === 'forward')
+    .filter(({ type }) => type === wanted)
     .flatMap(({ addresses }) => addresses)
     .find((candidate) => candidate.endsWith(' tcp'))
   if (address === undefined) return undefined
@@ -26,6 +31,7 @@ function Command({ title, text }: { title: string; text: string }) {
 
 export function FirstEvent({ report }: { report: StatusReport | undefined }) {
   const address = forwardAddress(report, location.hostname)
+  const gelf = addressOf(report, 'gelf', location.hostname)
   if (report === undefined) return null
   if (address === undefined) {
     return (
@@ -53,6 +59,7 @@ export function FirstEvent({ report }: { report: StatusReport | undefined }) {
       <Command title="From a container" text={docker.join(' \\\n  ')} />
       <Command title="From this shell" text={`echo hello | logboom send demo.shell${place}`} />
       <p class="dim">fluentd and Fluent Bit: a forward output to {address}.</p>
+      {gelf !== undefined && <p class="dim">GELF: over UDP or TCP to {gelf}.</p>}
     </section>
   )
 }
