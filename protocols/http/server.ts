@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type ErrorDetails, type KnockCode, LogboomError } from '../../server/core/errors.ts'
 import type { EventStream } from '../../server/core/event.ts'
+import { watchTimeLimits } from '../listening/accept-http.ts'
 import type { Doorbell } from '../listening/doorbell.ts'
 import { recognise } from '../listening/first-bytes.ts'
 import { peerName } from '../listening/listen-stream.ts'
@@ -55,8 +56,7 @@ export async function createHttpServer(
   app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply, context, doorbell))
   tellStrangers(server, doorbell)
   await app.ready()
-  // Node checks the time limits of headers and requests only of a server that it thinks is listening.
-  server.emit('listening')
+  watchTimeLimits(server)
   const drain = () => {
     state.draining = true
     server.closeIdleConnections()

@@ -218,37 +218,6 @@ export const ERRORS = {
     help: 'A client must know the `shared_key` of `inputs.{input}`; it was disconnected.',
   },
 
-  'LB-D001': {
-    name: 'WrongProtocol',
-    rejected: 'wrong_protocol',
-    text: '{peer} spoke {spoken} on the {takes} port of `{input}`',
-    help: '{hint}',
-  },
-  'LB-D002': {
-    name: 'TlsOnPlainPort',
-    rejected: 'wrong_protocol',
-    text: '{peer} spoke TLS to the plain port of `{input}`',
-    help: 'Set `inputs.{input}.tls`, or turn TLS off in the client.',
-  },
-  'LB-D010': {
-    name: 'NotAllowed',
-    rejected: 'denied',
-    text: '{peer} was turned away: its address is in no network that may connect',
-    help: 'Add it to `inputs.{input}.allow` if it is yours.',
-  },
-  'LB-D011': {
-    name: 'TooManyConnections',
-    rejected: 'too_many_connections',
-    text: '{peer} was turned away: {limit} connections are open',
-    help: 'Raise `inputs.{input}.{setting}` and the limit of open files.',
-  },
-  'LB-D012': {
-    name: 'NoTls',
-    rejected: 'tls',
-    text: '{peer} failed the TLS handshake: {reason}',
-    help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
-  },
-
   ...INPUT_ERRORS,
 
   'LB-G001': {

@@ -1,7 +1,38 @@
-/** The rows of the errors table that belong to HTTP (H), and to syslog and JSON lines (L). See `errors.ts`. */
+/** The rows of the errors table that belong to the doorbell (D), HTTP (H), syslog and JSON lines (L). */
 import type { ErrorSpec } from './errors.ts'
 
 export const INPUT_ERRORS = {
+  'LB-D001': {
+    name: 'WrongProtocol',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke {spoken} on the {takes} port of `{input}`',
+    help: '{hint}',
+  },
+  'LB-D002': {
+    name: 'TlsOnPlainPort',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke TLS to the plain port of `{input}`',
+    help: 'Set `inputs.{input}.tls`, or turn TLS off in the client.',
+  },
+  'LB-D010': {
+    name: 'NotAllowed',
+    rejected: 'denied',
+    text: '{peer} was turned away: its address is in no network that may connect',
+    help: 'Add it to `inputs.{input}.allow` if it is yours.',
+  },
+  'LB-D011': {
+    name: 'TooManyConnections',
+    rejected: 'too_many_connections',
+    text: '{peer} was turned away: {limit} connections are open',
+    help: 'Raise `inputs.{input}.{setting}` and the limit of open files.',
+  },
+  'LB-D012': {
+    name: 'NoTls',
+    rejected: 'tls',
+    text: '{peer} failed the TLS handshake: {reason}',
+    help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
+  },
+
   'LB-H001': {
     name: 'BadBody',
     rejected: 'malformed',

@@ -1,4 +1,4 @@
-/** The syslog input's configuration as it is when nothing is set, on a free port; and datagrams to it. For tests only. */
+/** The syslog input's configuration when nothing is set, on a free port; and datagrams to it. For tests only. */
 import { createSocket } from 'node:dgram'
 import { protocol } from '../../../protocols/syslog/syslog.ts'
 import { type RigOptions, startRig } from '../input-rig.ts'
