@@ -8,6 +8,7 @@ import { listenStream, type StreamListener } from '../listening/listen-stream.ts
 import type { InputContext, Listener, Protocol } from '../protocol.ts'
 import { Budget } from './budget.ts'
 import { Connection } from './connection.ts'
+import { watchFarTimes } from './far-times.ts'
 import { checkForward, type ForwardConfig, forwardFields } from './forward-config.ts'
 import type { GateKeeper } from './gate.ts'
 import { answerHeartbeats } from './heartbeat.ts'
@@ -80,6 +81,7 @@ function listenStreams(config: ForwardConfig, context: InputContext, clients: Kn
     denyKeepalive: config.deny_keepalive,
   }
   const storeFor = createRewriting(config, context)
+  const plainStore = { emit: watchFarTimes(context.emit, (peer) => refusals.farTime(peer)) }
   const { listen, tls, connection_limit: connectionLimit } = config
   return listenStream({
     ...{ listen, tls, context, connectionLimit },
@@ -89,8 +91,7 @@ function listenStreams(config: ForwardConfig, context: InputContext, clients: Kn
     unixMode: Number.parseInt(config.unix_perm, 8),
     knocked: (knock) => refusals.knocked(knock),
     accept: (socket) => {
-      if (storeFor === undefined) return new Connection(socket, shared)
-      const store = storeFor(peerAddress(socket))
+      const store = storeFor === undefined ? plainStore : storeFor(peerAddress(socket))
       return new Connection(socket, { ...shared, context: { ...context, ...store } })
     },
   })
