@@ -16,8 +16,11 @@ export interface CuttingProxy {
   close(): Promise<void>
 }
 
-/** @param random 0 to 1, seeded by the test. */
-export async function startCuttingProxy(targetPort: number, random: () => number): Promise<CuttingProxy> {
+/**
+ * @param random 0 to 1, seeded by the test.
+ * @param port where it listens; 0: any.
+ */
+export async function startCuttingProxy(targetPort: number, random: () => number, port = 0): Promise<CuttingProxy> {
   const sockets = new Set<Socket>()
   let probability = 0
   let isBlocked = false
@@ -46,7 +49,7 @@ export async function startCuttingProxy(targetPort: number, random: () => number
       }
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   const cutAll = () => {
     for (const socket of sockets) socket.destroy()
   }

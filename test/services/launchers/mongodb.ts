@@ -4,11 +4,10 @@
  */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import path from 'node:path'
 import { installOnce, runFolder, say, Unavailable } from './availability.ts'
 import { findGo } from './go.ts'
-import { freePort, ServerProcess } from './server-process.ts'
+import { accepts, freePort, ServerProcess } from './server-process.ts'
 
 const VARIABLE = 'LOGBOOM_TEST_MONGODB_URL'
 const VERSION = 'v1.24.0'
@@ -99,14 +98,4 @@ function foreignServer(url: string): MongoServer {
   }
   const port = Number(new URL(url).port || 27_017)
   return { url: url.replace(/\/$/, ''), port, isFerret: false, crash: refuse, start: refuse, close: async () => {} }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true))
-    socket.once('error', () => resolve(false))
-    socket.once('close', () => socket.destroy())
-    socket.once('connect', () => socket.destroy())
-  })
 }
