@@ -1,10 +1,11 @@
 /** Forward clients of other languages, as their own registries publish them: each sends one line and ends. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync } from 'node:fs'
+import { cpSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { findProgram, installOnce, needPrograms, Unavailable } from './availability.ts'
+import { installOnce, needPrograms } from './availability.ts'
 import { type Finished, run } from './docker.ts'
+import { findGo } from './go.ts'
 
 const PYTHON_FLUENT_LOGGER = '0.11.1'
 const INSTALL = { stdio: ['ignore', 'inherit', 'inherit'] as ('ignore' | 'inherit')[], timeout: 300_000 }
@@ -43,8 +44,7 @@ function needPip(): void {
 
 /** fluent-logger-golang, which Docker's driver is made of: Message mode, nanoseconds, asks for an ack. */
 export async function goSender(): Promise<Sender> {
-  const go = findProgram('go') ?? (existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : undefined)
-  if (go === undefined) throw new Unavailable('go is missing: install Go 1.21 or newer')
+  const go = findGo()
   const source = fileURLToPath(new URL('./go-sender', import.meta.url))
   const folder = await installOnce('go-sender-1', (into) => {
     cpSync(source, into, { recursive: true })

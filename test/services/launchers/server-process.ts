@@ -1,7 +1,7 @@
 /** One server as a process group of its own: started, watched, stopped, crashed, frozen. Knows no product. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const STOP_LIMIT_MS = 30_000
@@ -118,4 +118,16 @@ export async function answers(url: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+/** Whether a connection to the port of 127.0.0.1 comes about. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('error', () => resolve(false))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+  })
 }
