@@ -1,10 +1,10 @@
 /** F1. kill -9 at random moments under load: what was acknowledged is in every output afterwards. */
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { KILLS } from './bounds.ts'
 import { createOracle } from './oracle.ts'
 import { createRandom, SEED } from './random.ts'
 
-const KILLS = Number(process.env.LOGBOOM_TEST_KILLS ?? 40)
 /** From readiness to the kill. */
 const LIFE_MS = { least: 20, most: 900 }
 const CLIENTS = 3
