@@ -2,6 +2,7 @@
  * The chunk file that is being written: made durable before its first group, cut back or fenced when its disk fails.
  */
 import path from 'node:path'
+import { failpoint } from '../server/core/failpoints.ts'
 import {
   CHUNK_HEADER_BYTES,
   chunkFileName,
@@ -96,6 +97,7 @@ export async function createChunk(files: FileSystem, chunk: NewChunk): Promise<C
     const written = await file.write([header], 0)
     if (written !== header.length) throw new ShortWrite(written, header.length)
     await file.sync()
+    await failpoint('buffer.create.before-directory-sync')
     await files.syncDirectory(chunk.directory)
   } catch (error) {
     await file.close().catch(() => {})

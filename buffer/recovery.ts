@@ -4,6 +4,7 @@
  */
 import path from 'node:path'
 import { LogboomError } from '../server/core/errors.ts'
+import { failpoint } from '../server/core/failpoints.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { RecoveryReport } from './buffer.ts'
 import {
@@ -209,7 +210,9 @@ class Recovery {
   async #cutTail(file: OpenFile, scan: ChunkScan): Promise<void> {
     this.#tornBytes += scan.fileBytes - scan.committedBytes
     try {
+      await failpoint('recovery.before-truncate')
       await file.truncate(scan.committedBytes)
+      await failpoint('recovery.after-truncate')
       await file.syncData()
     } catch (error) {
       this.#log.warn({ reason: (error as Error).message }, 'the torn end of the newest chunk could not be cut off')
