@@ -97,6 +97,11 @@ export class Oracle {
     return this.site.spawn({ ...options, onStdout: this.#lineReader() })
   }
 
+  /** No client outlives the test. */
+  close(): void {
+    for (const lane of this.#lanes) lane.abandon()
+  }
+
   client({ events = Number.POSITIVE_INFINITY, rate = 0, window = 8 }: ClientOptions = {}): Client {
     const connection = this.#lanes.length
     const plan = {
@@ -247,5 +252,6 @@ export async function createOracle(t: Pick<TestContext, 'after'>, options: Oracl
   const startSeconds = Math.floor(Date.now() / 1000)
   const plan = { batch, lineBytes: LINE_BYTES, startSeconds, tag: 'docker.web' }
   const oracle = new Oracle(site, { sink, bulk, plan, options })
+  t.after(() => oracle.close())
   return oracle
 }
