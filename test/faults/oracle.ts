@@ -60,6 +60,14 @@ export interface Verdict {
   readonly doubled: number
 }
 
+interface OracleParts {
+  readonly sink: BulkSink
+  readonly bulk: Tally
+  readonly plan: EventPlan
+  readonly options: OracleOptions
+  readonly outputs: Readonly<Record<string, object>>
+}
+
 export class Oracle {
   readonly site: Site
   readonly sink: BulkSink
@@ -70,18 +78,24 @@ export class Oracle {
   readonly #plan: EventPlan
   readonly #comparison: ReturnType<typeof createComparison>
   readonly #lanes: Lane[] = []
+  #outputs: Readonly<Record<string, object>>
 
-  constructor(site: Site, parts: { sink: BulkSink; bulk: Tally; plan: EventPlan; options: OracleOptions }) {
+  constructor(site: Site, parts: OracleParts) {
     this.site = site
     this.sink = parts.sink
     this.bulk = parts.bulk
     this.#plan = parts.plan
     this.#options = parts.options
+    this.#outputs = parts.outputs
     this.#comparison = createComparison(parts.plan)
   }
 
   get sinks(): readonly SinkName[] {
     return this.#options.sinks ?? ['bulk']
+  }
+
+  get outputs(): Readonly<Record<string, object>> {
+    return this.#outputs
   }
 
   get acked(): number {
@@ -95,6 +109,17 @@ export class Oracle {
 
   spawn(options: StartOptions = {}): Program {
     return this.site.spawn({ ...options, onStdout: this.#lineReader() })
+  }
+
+  /** Before the start: this output reads under the name of a sink, for instance through a gate. */
+  replaceOutput(name: SinkName, output: object): void {
+    this.configure({ ...this.#outputs, [name]: output })
+  }
+
+  /** Before the start, or before a HUP. */
+  configure(outputs: Readonly<Record<string, object>>): void {
+    this.#outputs = outputs
+    this.site.configure({ ...this.#options.config, outputs })
   }
 
   /** No client outlives the test. */
@@ -251,7 +276,7 @@ export async function createOracle(t: Pick<TestContext, 'after'>, options: Oracl
   const site = await createSite(t, { ...config, outputs })
   const startSeconds = Math.floor(Date.now() / 1000)
   const plan = { batch, lineBytes: LINE_BYTES, startSeconds, tag: 'docker.web' }
-  const oracle = new Oracle(site, { sink, bulk, plan, options })
+  const oracle = new Oracle(site, { sink, bulk, plan, options, outputs })
   t.after(() => oracle.close())
   return oracle
 }

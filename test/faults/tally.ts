@@ -9,8 +9,11 @@ export class Tally {
   /** Numbers that came again after they had come. */
   doubled = 0
   distinct = 0
+  /** Numbers that came for the first time after a higher one of their connection. */
+  disordered = 0
   /** Not what was sent under that number, or nobody's event: the first few as they came. */
   readonly wrong: string[] = []
+  readonly #newest = new Map<number, number>()
   readonly #counts = new Map<number, Uint8Array>()
 
   constructor(name: string) {
@@ -21,6 +24,9 @@ export class Tally {
     const counts = this.#roomFor(connection, number)
     if (counts[number] === 0) this.distinct += 1
     else this.doubled += 1
+    const newest = this.#newest.get(connection) ?? -1
+    if (number < newest && counts[number] === 0) this.disordered += 1
+    this.#newest.set(connection, Math.max(newest, number))
     counts[number] = Math.min(255, counts[number]! + 1)
   }
 
@@ -32,9 +38,9 @@ export class Tally {
     return (this.#counts.get(connection)?.[number] ?? 0) > 0
   }
 
-  /** The highest number of a connection that came; -1 when none did. */
-  highest(connection: number): number {
-    return this.#counts.get(connection)?.findLastIndex((count) => count > 0) ?? -1
+  /** As if it had never come: for the test of the oracle. */
+  forget({ connection, number }: EventNumber): void {
+    this.#roomFor(connection, number)[number] = 0
   }
 
   #roomFor(connection: number, number: number): Uint8Array {
