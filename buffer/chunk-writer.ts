@@ -114,6 +114,7 @@ export class ChunkWriter {
     if (this.#options.ackWritten) job.acknowledge()
     await this.#sync(chunk)
     this.next = next
+    chunk.noteMessages(job.ids)
     this.#tell(chunk)
     job.acknowledge()
     this.#options.onDone(job, true)

@@ -63,6 +63,7 @@ export async function openFileBuffer(
   if (failpoints.length > 0) surroundings.log.warn({ failpoints }, 'failpoints are armed: this is a test')
   const lock = await takeLock(files, config.path)
   try {
+    await failpoint('lock.after-taken')
     await emptySpoolDirectory(files, path.join(config.path, 'spool'))
     const recovered = await recover(files, config.path, surroundings.log)
     return new FileBuffer(config, { ...surroundings, files, lock, recovered })
@@ -74,16 +75,17 @@ export async function openFileBuffer(
 
 async function takeLock(files: FileSystem, directory: string): Promise<Lock> {
   const owner = path.join(directory, 'OWNER')
+  let lock: Lock | undefined
   try {
     await files.makeDirectory(directory)
-    const lock = await files.lock(path.join(directory, 'LOCK'))
-    if (lock !== undefined) {
-      await failpoint('lock.after-taken')
-      await replaceFile(files, owner, Buffer.from(`${process.pid} on ${hostname()}`))
-      return lock
-    }
+    lock = await files.lock(path.join(directory, 'LOCK'))
   } catch (error) {
     throw unwritable(directory, error as Error)
+  }
+  if (lock !== undefined) {
+    // Only people read it: a full disk must not keep the buffer from being emptied.
+    await replaceFile(files, owner, Buffer.from(`${process.pid} on ${hostname()}`)).catch(() => {})
+    return lock
   }
   const pid = await readSmallFile(files, owner, OWNER_BYTES_MAX)
   throw new LogboomError('LB-B001', { path: directory, pid: pid?.toString() ?? 'unknown' })

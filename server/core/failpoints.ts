@@ -25,9 +25,10 @@ export const FAILPOINTS = {
   'cursor.before-rename': 'a new cursor file is synced and does not have its name yet',
   'cursor.after-rename': 'a new cursor file has its name and that is not yet durable',
   'cursor.after-write': 'a cursor is written into its slot and not yet synced',
-  'lock.after-taken': 'the lock is taken and the owner is not yet written',
+  'lock.after-taken': 'the lock is taken and nothing is recovered yet',
   'recovery.before-truncate': 'the torn end of the newest chunk is about to be cut off',
   'recovery.after-truncate': 'the torn end is cut off and that is not yet durable',
+  'recovery.before-sync': 'the last group is written again and that is not yet durable',
   'quarantine.after-rename': 'a chunk is moved to quarantine/ and that is not yet durable',
 } as const
 
