@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, mock, test } from 'node:test'
 import fc from 'fast-check'
 import type { FileSystem, OpenFile } from '../../buffer/file-system.ts'
+import { reportFault } from '../faults/report.ts'
 import { type Call, Machine, type Mutant, type Step } from './durability-machine.ts'
 
 const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31)
@@ -83,6 +84,7 @@ describe('random work', () => {
       fc.asyncProperty(lives(sound), (life) => live(life)),
       parameters(RUNS),
     )
+    reportFault({ fault: 'model', tried: RUNS, acked: 0, lost: 0, doubled: 0, note: `seed ${SEED}` })
   })
 
   test('a bit that rots costs its frame at most', async (context) => {

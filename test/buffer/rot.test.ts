@@ -17,6 +17,7 @@ import {
   STREAM,
   viewOf,
 } from '../../buffer/chunk-format.ts'
+import { reportFault } from '../faults/report.ts'
 import { numbersAt } from './durability-machine.ts'
 import { drain, keptLog, numbersIn, openBuffer, quickClock, readerOf, stream } from './harness.ts'
 import { MemoryDisk } from './memory-file-system.ts'
@@ -101,6 +102,7 @@ for (const closed of [true, false]) {
       const whole = await filled({ closed })
       const chunks = chunksOf(whole)
       assert.ok(chunks.length >= 3, 'several chunks')
+      let flips = 0
       for (const name of chunks) {
         const bytes = whole.get(name)!
         for (let at = 0; at < bytes.length; at++) {
@@ -118,15 +120,20 @@ for (const closed of [true, false]) {
           if (scanned) assert.equal(report.damagedEvents, lost.length, `${where}: recovery counts`)
           else assert.ok(report.damagedEvents === 0 || report.damagedEvents === lost.length, where)
           assert.deepEqual(report.quarantined, [], where)
+          flips += 1
         }
       }
+      const note = 'nothing but the frame that was hit'
+      reportFault({ fault: 'F12', tried: flips, acked: flips * EVENTS, lost: 0, doubled: 0, note })
     })
 
     test('a chunk that is cut at any length gives what is whole, and what is missing is counted', async () => {
       const whole = await filled({ closed })
       const chunks = chunksOf(whole)
+      let cuts = 0
       for (const name of chunks) {
         const bytes = whole.get(name)!
+        cuts += bytes.length
         const newest = name === chunks.at(-1)
         const all = leftOf(bytes, bytes.length).inFrames
         for (let length = 0; length < bytes.length; length++) {
@@ -146,6 +153,7 @@ for (const closed of [true, false]) {
           if (!newest) assert.equal(counted, all.length - left.length, where)
         }
       }
+      reportFault({ fault: 'F13', tried: cuts, acked: cuts * EVENTS, lost: 0, doubled: 0, note: 'nothing but the cut' })
     })
 
     test('zeros and garbage behind a chunk cost nothing', async () => {

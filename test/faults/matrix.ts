@@ -1,7 +1,7 @@
 /** The faults that `npm run test:faults` makes, and where each is made. `README.md` says how. */
 
 export interface Fault {
-  /** `F1` to `F44`. */
+  /** `F1` to `F44`, and `model`. */
   readonly fault: string
   readonly title: string
   readonly files: readonly string[]
@@ -11,6 +11,7 @@ const faults = (name: string) => [`test/faults/${name}.test.ts`]
 const buffer = (name: string) => [`test/buffer/${name}.test.ts`]
 
 export const MATRIX: readonly Fault[] = [
+  { fault: 'model', title: 'random work on a disk in memory', files: buffer('durability') },
   { fault: 'F1', title: 'kill -9 at random moments', files: faults('kill') },
   { fault: 'F2', title: 'kill -9 at every system call, recovery included', files: faults('kill-at-calls') },
   { fault: 'F3', title: 'power cut at random moments', files: faults('power-cut') },
@@ -22,10 +23,10 @@ export const MATRIX: readonly Fault[] = [
   { fault: 'F9', title: 'disk full, then room again', files: faults('disk') },
   { fault: 'F10', title: 'writes refused or cut short', files: faults('disk') },
   { fault: 'F11', title: 'buffer read-only', files: faults('disk') },
-  { fault: 'F12', title: 'a bit flipped at any byte', files: buffer('recovery') },
-  { fault: 'F13', title: 'truncated at any length, garbage behind', files: buffer('recovery') },
-  { fault: 'F14', title: 'cursors lost, damaged, old', files: buffer('cursor-file') },
-  { fault: 'F15', title: 'foreign and future formats', files: buffer('recovery') },
+  { fault: 'F12', title: 'a bit flipped at any byte', files: buffer('rot') },
+  { fault: 'F13', title: 'truncated at any length, garbage behind', files: buffer('rot') },
+  { fault: 'F14', title: 'cursors lost, damaged, old', files: faults('formats') },
+  { fault: 'F15', title: 'a buffer of a later version', files: faults('formats') },
   { fault: 'F16', title: 'two processes, one buffer', files: faults('process') },
   { fault: 'F17', title: 'out of memory', files: faults('process') },
   { fault: 'F18', title: 'all outputs down until the buffer is full', files: faults('outputs') },
