@@ -95,7 +95,7 @@ test('F7: fdatasync takes two seconds: acks wait for it, memory does not grow', 
   await oracle.judge(next, 'F7', 1, `memory +${Math.round(growth)} MiB`)
 })
 
-test('F9: the disk fills up, then has room again: it stops acknowledging, says so, and goes on by itself', async (t) => {
+test('F9: the disk fills up, then has room again: it stops acknowledging and goes on by itself', async (t) => {
   if (!canMake(t, 'F9', needDisks)) return
   const memory = mountMemoryDisk(t, 24)
   const buffer = { path: path.join(memory.folder, 'buffer'), chunk_size: '1MiB' }

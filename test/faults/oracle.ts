@@ -20,7 +20,8 @@ import { reportFault } from './report.ts'
 import { Tally } from './tally.ts'
 
 const FRESH_LIMIT_MS = 30_000
-const RECONNECT_MS = 120_000
+/** Longer than any series of kills that never let it become ready. */
+const RECONNECT_MS = 600_000
 const PAGE_EVENTS = 1_000
 const LINE_BYTES = 120
 

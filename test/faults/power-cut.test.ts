@@ -46,7 +46,7 @@ test(`${POWER_CUTS} power cuts at random moments (seed ${SEED})`, async (t) => {
 
 /** Long enough to be met: the cut ends it. */
 const PAUSE_MS = 60_000
-/** Each life stores its cursors in new files, once; the rest is met a second time, so that there is something to lose. */
+/** A life stores its cursors in new files once; the rest is met a second time, so that there is something to lose. */
 const WINDOWS = {
   'buffer.roll': 2,
   'buffer.create.before-directory-sync': 2,
@@ -59,7 +59,7 @@ const WINDOWS = {
   'buffer.after-sync': 20,
 }
 
-test('power cuts while a chunk is begun or deleted, while a cursor is written, before and after a sync', async (t) => {
+test('power cuts while a chunk is begun or deleted, a cursor written, a group synced', async (t) => {
   if (!canMake(t, 'F4', needDisks)) return
   const scene = await createScene(t)
   let program = await scene.oracle.start()

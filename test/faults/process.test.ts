@@ -110,7 +110,7 @@ async function startUntilReady(oracle: Oracle): Promise<Program> {
 const PRELOAD = fileURLToPath(new URL('./throw-later.ts', import.meta.url))
 const throwing = (text: string) => ({ env: { NODE_OPTIONS: `--import ${PRELOAD}`, LOGBOOM_TEST_THROW: text } })
 
-test('F43: an uncaught exception or rejection: the process ends with an error, a thread is started again', async (t) => {
+test('F43: an uncaught exception or rejection ends the process; a thread is started again', async (t) => {
   const oracle = await createOracle(t, { sinks: ['bulk', 'screen'] })
   const client = oracle.client({ rate: RATE })
   for (const what of ['exception', 'rejection']) {

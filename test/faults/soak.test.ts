@@ -1,5 +1,5 @@
 /**
- * F44. Hours of load with random faults (minutes in CI): kill -9, failing syncs, refusals, an output that never answers.
+ * F44. Hours of load with random faults (minutes in CI): kill -9, failing syncs, refusals, cut answers, silence.
  * The ledger has to be even at all times, and neither memory nor open files may grow in a life.
  */
 import assert from 'node:assert/strict'
