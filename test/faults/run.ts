@@ -3,7 +3,7 @@
  * no line, or when anything that was acknowledged is lost or doubled. Arguments name faults to run alone: F1 F3.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +13,10 @@ import type { ReportLine } from './report.ts'
 import { tableOf } from './table.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const TEST_LIMIT_MS = 4 * 3_600_000
+/** By hand a soak may take hours. */
+const TEST_LIMIT_MS = process.env.CI === 'true' ? 600_000 : 24 * 3_600_000
+/** Comes first: without a judge that can be trusted the rest says nothing. */
+const ORACLE = 'test/faults/oracle.test.ts'
 const PROGRAMS = {
   strace: 'strace',
   'mkfs.ext4': 'e2fsprogs',
@@ -46,12 +49,14 @@ function main(): number {
   const report = path.join(folder, 'report')
   writeFileSync(report, '')
   const failed = new Set<string>()
-  for (const file of new Set(faults.flatMap(({ files }) => files))) {
+  for (const file of new Set([ORACLE, ...faults.flatMap(({ files }) => files)])) {
     const began = performance.now()
     if (!runFile(file, report)) failed.add(file)
     say(`${file}: ${Math.round((performance.now() - began) / 1000)} s`)
   }
-  const lines = existsSync(report) ? readFileSync(report, 'utf8').trim().split('\n').filter(Boolean) : []
+  const lines = readFileSync(report, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
   rmSync(folder, { recursive: true, force: true })
   const { text, isClean } = tableOf(
     faults,
@@ -59,7 +64,7 @@ function main(): number {
     failed,
   )
   process.stdout.write(`\n${text}\n`)
-  return isClean ? 0 : 1
+  return isClean && !failed.has(ORACLE) ? 0 : 1
 }
 
 process.exitCode = main()
