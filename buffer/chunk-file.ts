@@ -2,16 +2,10 @@
  * The chunk file that is being written: made durable before its first group, cut back or fenced when its disk fails.
  */
 import path from 'node:path'
-import {
-  CHUNK_HEADER_BYTES,
-  chunkFileName,
-  encodeChunkHeader,
-  FRAME_HEADER_BYTES,
-  placeFrame,
-  putFrameHeader,
-  SEAL,
-  viewOf,
-} from './chunk-format.ts'
+import { failpoint } from '../server/core/failpoints.ts'
+import { encodeChunkEnd } from './chunk-end.ts'
+import { CHUNK_HEADER_BYTES, chunkFileName, encodeChunkHeader } from './chunk-format.ts'
+import { REMEMBERED_MESSAGES_MIN } from './duplicates.ts'
 import type { FileSystem, OpenFile } from './file-system.ts'
 
 export interface NewChunk {
@@ -38,6 +32,8 @@ export class ChunkFile {
   /** Where the next piece goes. */
   #end = CHUNK_HEADER_BYTES
   readonly #file: OpenFile
+  /** Id bases of the messages that are durable in it, oldest first. */
+  #messages: string[] = []
 
   constructor(file: OpenFile, first: number) {
     this.#file = file
@@ -68,18 +64,24 @@ export class ChunkFile {
     await this.#file.truncate(this.durableBytes)
   }
 
-  /** Ends the chunk in good order. The SEAL is a convenience: nothing is lost without it. */
+  /** These messages are durable in it: they will be told when it is sealed, the newest of them. */
+  noteMessages(ids: readonly string[]): void {
+    for (const id of ids) this.#messages.push(id)
+    if (this.#messages.length > 2 * REMEMBERED_MESSAGES_MIN) this.#messages = this.#newestMessages()
+  }
+
+  /** Ends the chunk in good order. Nothing is lost without it, but then the next start goes through the chunk. */
   async seal(next: number, seed: number): Promise<void> {
-    const frame = Buffer.alloc(FRAME_HEADER_BYTES)
-    const view = viewOf(frame)
-    putFrameHeader(view, 0, { type: SEAL, payloadBytes: 0, count: 0, packedBytes: 0, payloadCrc: 0 })
-    placeFrame(frame, view, 0, { position: next, seed })
-    await this.append([frame])
+    await this.append([encodeChunkEnd({ next, messages: this.#newestMessages() }, seed)])
     await this.sync()
   }
 
   close(): Promise<void> {
     return this.#file.close()
+  }
+
+  #newestMessages(): string[] {
+    return this.#messages.slice(-REMEMBERED_MESSAGES_MIN)
   }
 }
 
@@ -96,6 +98,7 @@ export async function createChunk(files: FileSystem, chunk: NewChunk): Promise<C
     const written = await file.write([header], 0)
     if (written !== header.length) throw new ShortWrite(written, header.length)
     await file.sync()
+    await failpoint('buffer.create.before-directory-sync')
     await files.syncDirectory(chunk.directory)
   } catch (error) {
     await file.close().catch(() => {})

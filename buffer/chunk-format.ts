@@ -1,12 +1,12 @@
 /**
- * The format of a chunk file, version 1: what each byte means, and how a header is written and read.
+ * The format of a chunk file, version 2: what each byte means, and how a header is written and read.
  * No file is touched here.
  *
  *   chunks/<first position, 16 hex digits>.chunk          all numbers little-endian, all frames 8-byte aligned
  *
  *   chunk header, 64 bytes                                 frame, 32 bytes and its payload
  *    0  8  magic "LOGBOOM\n"                                0  2  magic 0xB10C
- *    8  2  format version: 1                                2  1  type: 1 STREAM, 2 COMMIT, 3 SEAL
+ *    8  2  format version: 2                                2  1  type: 1 STREAM, 2 COMMIT, 3 SEAL, 4 MESSAGES
  *   10  2  checksum: 1 = CRC-32 of IEEE 802.3 (zlib)        3  1  flags: 0
  *   12  4  0                                                4  4  payload length
  *   16 12  the buffer's id, random                          8  8  position of the first event
@@ -25,7 +25,12 @@
  *   A COMMIT ends a group: what was synced and acknowledged together. It has no payload; its position is the next
  *   event's, its count is that of the group's events, its packed length that of the group's frames, and its payload CRC
  *   covers the two CRCs of each of these frames (bytes 24..31), in order: so every byte without a second pass.
- *   A SEAL ends a chunk that was closed in good order. It has no payload; its position is the next event's.
+ *   A SEAL ends a chunk that was closed in good order. It has no payload; its position is the next event's, its packed
+ *   length that of the MESSAGES frame before it, 0 when there is none. MESSAGES holds the id bases of the messages in
+ *   the chunk that have one, 16 characters of base64url each, the newest 50,000 at most, oldest first; its count is how
+ *   many. So a sealed chunk need not be gone through when the buffer is opened.
+ *
+ *   Version 1 has no MESSAGES, and 0 as the packed length of each SEAL.
  *
  * The position and the count stand in the header, so that what damage has cost can be told exactly. The label stands
  * behind the events, so that one pass over a payload gives the CRC of the events (for the event id) and that of the
@@ -33,7 +38,9 @@
  */
 import { crc32 } from 'node:zlib'
 
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
+/** Chunks of this version are read, too. */
+const FORMAT_VERSION_MIN = 1
 export const CHECKSUM_CRC32 = 1
 export const CHUNK_HEADER_BYTES = 64
 export const FRAME_HEADER_BYTES = 32
@@ -49,6 +56,9 @@ export const PEER_BYTES_MAX = 255
 export const STREAM = 1
 export const COMMIT = 2
 export const SEAL = 3
+export const MESSAGES = 4
+/** Characters of an id base. */
+export const MESSAGE_ID_BYTES = 16
 
 export const ID_OF_BUFFER = 0
 export const ID_OF_MESSAGE = 1
@@ -59,6 +69,7 @@ const CHUNK_MAGIC = Buffer.from('LOGBOOM\n')
 const TWO_32 = 2 ** 32
 
 export interface ChunkHeader {
+  readonly version: number
   readonly bufferId: Uint8Array
   readonly number: number
   readonly first: number
@@ -110,7 +121,7 @@ export function headerSeed(bufferId: Uint8Array): number {
   return crc32(bufferId)
 }
 
-export function encodeChunkHeader(header: ChunkHeader): Buffer {
+export function encodeChunkHeader(header: Omit<ChunkHeader, 'version'>): Buffer {
   const bytes = Buffer.alloc(CHUNK_HEADER_BYTES)
   const view = viewOf(bytes)
   bytes.set(CHUNK_MAGIC)
@@ -124,14 +135,16 @@ export function encodeChunkHeader(header: ChunkHeader): Buffer {
   return bytes
 }
 
-/** Undefined when it is not the whole header of a chunk of this version. */
+/** Undefined when it is not the whole header of a chunk of a known version. */
 export function decodeChunkHeader(bytes: Uint8Array): ChunkHeader | undefined {
   if (bytes.length < CHUNK_HEADER_BYTES || CHUNK_MAGIC.compare(bytes, 0, 8) !== 0) return undefined
   const view = viewOf(bytes)
   if (view.getUint32(60, true) !== crc32(bytes.subarray(0, 60))) return undefined
-  if (view.getUint16(8, true) !== FORMAT_VERSION || view.getUint16(10, true) !== CHECKSUM_CRC32) return undefined
+  const version = view.getUint16(8, true)
+  if (version < FORMAT_VERSION_MIN || version > FORMAT_VERSION) return undefined
+  if (view.getUint16(10, true) !== CHECKSUM_CRC32) return undefined
   const bufferId = bytes.slice(16, 16 + BUFFER_ID_BYTES)
-  return { bufferId, number: getU64(view, 32), first: getU64(view, 40), createdMs: getU64(view, 48) }
+  return { version, bufferId, number: getU64(view, 32), first: getU64(view, 40), createdMs: getU64(view, 48) }
 }
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
@@ -197,6 +210,7 @@ export function readFrameHeader(
 
 function plausible(header: FrameHeader): boolean {
   if (header.type === COMMIT || header.type === SEAL) return header.payloadBytes === 0
+  if (header.type === MESSAGES) return header.payloadBytes === header.count * MESSAGE_ID_BYTES
   return (
     header.type === STREAM &&
     header.count > 0 &&

@@ -12,7 +12,10 @@ import {
   groupCrc,
   ID_OF_MESSAGE,
   LABEL_BYTES,
+  MESSAGES,
   payloadCrc,
+  placeFrame,
+  putFrameHeader,
   readFrameHeader,
   readLabel,
   SEAL,
@@ -26,6 +29,8 @@ const BLOCK_BYTES = 1024 * 1024
 /** Where payloads are not looked at and a frame is at least so large, only what lies around its end is read. */
 const LARGE_FRAME_BYTES = 64 * 1024
 const SPARSE_BLOCK_BYTES = 4 * 1024
+/** A COMMIT of which so many bits are wrong is still told from what never was one. */
+const COMMIT_WRONG_BITS_MAX = 8
 
 export interface ScanOptions {
   readonly seed: number
@@ -35,6 +40,7 @@ export interface ScanOptions {
   readonly end: number | undefined
   /** Check the payloads too; else only headers, and the payloads when they are read. */
   readonly verifyPayloads: boolean
+  readonly wantMessages: boolean
   readonly memory: ScanMemory
 }
 
@@ -63,6 +69,8 @@ export interface ChunkScan {
   readonly damagedEvents: number
   /** Id bases of the messages in groups that are whole, oldest first. */
   readonly messages: readonly string[]
+  /** Where the last group begins in the file, and how many of the messages were in those before it. */
+  readonly lastGroup: { readonly offset: number; readonly messagesBefore: number }
 }
 
 export async function scanChunk(file: OpenFile, options: ScanOptions): Promise<ChunkScan> {
@@ -71,8 +79,15 @@ export async function scanChunk(file: OpenFile, options: ScanOptions): Promise<C
   return scanner.result()
 }
 
+function bitsSet(byte: number): number {
+  let bits = 0
+  for (let rest = byte; rest !== 0; rest &= rest - 1) bits += 1
+  return bits
+}
+
 /** What was found since the last COMMIT. */
 interface OpenGroup {
+  events: number
   crc: number
   frames: number
   damages: DamagedBytes[]
@@ -81,7 +96,7 @@ interface OpenGroup {
 }
 
 function emptyGroup(): OpenGroup {
-  return { crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [] }
+  return { events: 0, crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [] }
 }
 
 class Scanner {
@@ -102,6 +117,7 @@ class Scanner {
   #group = emptyGroup()
   #next: number
   #committedBytes = CHUNK_HEADER_BYTES
+  #lastGroup = { offset: CHUNK_HEADER_BYTES, messagesBefore: 0 }
   #frames = 0
   #damagedEvents = 0
   readonly #damages: DamagedBytes[] = []
@@ -125,11 +141,13 @@ class Scanner {
       if (found === 'seal') return this.#mark()
       if (found === 'commit') this.#mark()
       else if (found === 'stream') await this.#stream()
+      else if (found === 'messages') this.#at += frameBytes(this.#header)
+      else if (this.#isDamagedCommit()) this.#markDamaged()
       else if (!(await this.#skipDamage())) return
     }
   }
 
-  #look(): 'stream' | 'commit' | 'seal' | 'damage' | 'end' {
+  #look(): 'stream' | 'messages' | 'commit' | 'seal' | 'damage' | 'end' {
     const { seed, end } = this.#options
     const header = this.#header
     const valid = readFrameHeader(this.#bytes, this.#view, this.#at - this.#base, seed, header)
@@ -139,6 +157,7 @@ class Scanner {
     this.#group.damagedEvents += header.position - this.#accounted
     this.#accounted = header.position
     if (header.type === STREAM) return 'stream'
+    if (header.type === MESSAGES) return 'messages'
     return header.type === SEAL ? 'seal' : 'commit'
   }
 
@@ -159,6 +178,7 @@ class Scanner {
       damages: this.#damages,
       damagedEvents: this.#damagedEvents,
       messages: this.#messages,
+      lastGroup: this.#lastGroup,
     }
   }
 
@@ -168,11 +188,13 @@ class Scanner {
     const frame = frameBytes(header)
     this.#group.crc = groupCrc(this.#bytes, start - this.#base, this.#group.crc)
     this.#group.frames += 1
+    this.#group.events += header.count
     this.#frames += 1
     this.#accounted += header.count
     this.#at += frame
     this.#frameBytes = frame
     const { verifyPayloads } = this.#options
+    if (!verifyPayloads && !this.#options.wantMessages) return
     const from = verifyPayloads ? start : start + FRAME_HEADER_BYTES + header.packedBytes
     const bytes = verifyPayloads ? frame : LABEL_BYTES
     if (!this.#has(from, bytes)) await this.#load(from, bytes)
@@ -186,11 +208,12 @@ class Scanner {
     if (label === undefined || payloadCrc(this.#bytes, at, this.#header) !== this.#header.payloadCrc) {
       this.#group.damages.push({ offset: start, bytes: frame })
       this.#group.damagedEvents += this.#header.count
-    } else if (label.idKind === ID_OF_MESSAGE) this.#group.messages.push(idBaseText(label.idBase))
+    } else if (label.idKind === ID_OF_MESSAGE && this.#options.wantMessages)
+      this.#group.messages.push(idBaseText(label.idBase))
   }
 
   #noteMessage(label: number): void {
-    if (this.#bytes[label + 29] !== ID_OF_MESSAGE) return
+    if (!this.#options.wantMessages || this.#bytes[label + 29] !== ID_OF_MESSAGE) return
     this.#group.messages.push(idBaseText(this.#bytes.subarray(label, label + ID_BASE_BYTES)))
   }
 
@@ -205,9 +228,33 @@ class Scanner {
     this.#take(this.#at, position)
   }
 
+  /**
+   * Whether all frames of the group are whole and behind them stands what was their COMMIT before a few bits of it
+   * rotted. In the newest chunk nothing else says that they were acknowledged; if they were not, no harm is done.
+   */
+  #isDamagedCommit(): boolean {
+    const { frames, events, damagedEvents, damages, crc } = this.#group
+    if (frames === 0 || damages.length > 0 || damagedEvents > 0) return false
+    const expected = Buffer.alloc(FRAME_HEADER_BYTES)
+    const view = viewOf(expected)
+    const at = this.#at - this.#base
+    putFrameHeader(view, 0, { type: COMMIT, payloadBytes: 0, count: events, packedBytes: frames, payloadCrc: crc })
+    placeFrame(expected, view, 0, { position: this.#accounted, seed: this.#options.seed })
+    let wrong = 0
+    for (let i = 0; i < FRAME_HEADER_BYTES; i++) wrong += bitsSet(expected[i]! ^ this.#bytes[at + i]!)
+    return wrong <= COMMIT_WRONG_BITS_MAX
+  }
+
+  #markDamaged(): void {
+    this.#group.damages.push({ offset: this.#at, bytes: FRAME_HEADER_BYTES })
+    this.#at += FRAME_HEADER_BYTES
+    this.#take(this.#at, this.#accounted)
+  }
+
   #take(committedBytes: number, next: number): void {
     const group = this.#group
-    this.#damages.push(...group.damages)
+    if (group.frames > 0) this.#lastGroup = { offset: this.#committedBytes, messagesBefore: this.#messages.length }
+    for (const damage of group.damages) this.#damages.push(damage)
     this.#damagedEvents += group.damagedEvents
     for (const message of group.messages) this.#messages.push(message)
     this.#committedBytes = committedBytes

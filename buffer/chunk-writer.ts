@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../server/core/clock.ts'
 import { LogboomError } from '../server/core/errors.ts'
+import { failpoint } from '../server/core/failpoints.ts'
 import type { Logger } from '../server/core/log.ts'
 import { type ChunkFile, createChunk } from './chunk-file.ts'
 import { CHUNK_HEADER_BYTES, headerSeed } from './chunk-format.ts'
@@ -113,6 +114,7 @@ export class ChunkWriter {
     if (this.#options.ackWritten) job.acknowledge()
     await this.#sync(chunk)
     this.next = next
+    chunk.noteMessages(job.ids)
     this.#tell(chunk)
     job.acknowledge()
     this.#options.onDone(job, true)
@@ -126,7 +128,9 @@ export class ChunkWriter {
 
   async #write(chunk: ChunkFile, job: WriteJob): Promise<number> {
     try {
-      return await job.write(chunk, this.next, this.#seed)
+      const next = await job.write(chunk, this.next, this.#seed)
+      await failpoint('buffer.after-write')
+      return next
     } catch (error) {
       // If this fails too the next try writes over what is left, and after a crash recovery cuts it off.
       await chunk.cutBack().catch(() => {})
@@ -137,6 +141,7 @@ export class ChunkWriter {
   async #sync(chunk: ChunkFile): Promise<void> {
     try {
       await chunk.sync()
+      await failpoint('buffer.after-sync')
     } catch (error) {
       await this.#fence()
       throw error
@@ -157,7 +162,7 @@ export class ChunkWriter {
   async #chunkFor(job: WriteJob): Promise<ChunkFile> {
     const chunk = this.#chunk
     const used = chunk?.durableBytes ?? 0
-    if (used > CHUNK_HEADER_BYTES && used + job.bytes > this.#options.chunkSizeBytes) await this.#leaveChunk()
+    if (used > CHUNK_HEADER_BYTES && used + job.bytes > this.#options.chunkSizeBytes) await this.#leaveFullChunk()
     this.#chunk ??= await this.#createChunk()
     return this.#chunk
   }
@@ -185,11 +190,16 @@ export class ChunkWriter {
     await chunk.close().catch(() => {})
   }
 
+  async #leaveFullChunk(): Promise<void> {
+    await this.#leaveChunk()
+    await failpoint('buffer.roll')
+  }
+
   async #rollNow(): Promise<void> {
     this.#rollAsked = false
     if (this.#closing.signal.aborted || this.#chunk?.durableBytes === CHUNK_HEADER_BYTES) return
-    await this.#leaveChunk()
     try {
+      await this.#leaveFullChunk()
       this.#chunk = await this.#createChunk()
       this.#recovered()
     } catch (error) {

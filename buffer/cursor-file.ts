@@ -12,6 +12,7 @@
  */
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
+import { failpoint } from '../server/core/failpoints.ts'
 import { getU64, putU64, viewOf } from './chunk-format.ts'
 import type { DoneRanges, Range } from './done-ranges.ts'
 import { type FileSystem, type OpenFile, readSmallFile, replaceFile } from './file-system.ts'
@@ -23,6 +24,7 @@ const RANGE_BYTES = 16
 /** Ranges beyond these are not kept: their events are delivered again after a restart. */
 const RANGES_MAX = (SLOT_BYTES - HEAD_BYTES) / RANGE_BYTES
 const MAGIC = 0x5543424c
+const RENAME_FAILPOINTS = { before: 'cursor.before-rename', after: 'cursor.after-rename' } as const
 
 interface CursorRecord {
   readonly number: number
@@ -100,6 +102,7 @@ export class CursorFile {
     try {
       const written = await this.#file.write([slot], (this.#number % SLOTS) * SLOT_BYTES)
       if (written !== slot.length) throw new Error('short write: is the disk full?')
+      await failpoint('cursor.after-write')
       await this.#file.syncData()
     } catch (error) {
       await this.close()
@@ -116,7 +119,7 @@ export class CursorFile {
   async #replace(slot: Buffer): Promise<void> {
     const content = Buffer.alloc(SLOTS * SLOT_BYTES)
     content.set(slot, (this.#number % SLOTS) * SLOT_BYTES)
-    await replaceFile(this.#files, this.#name, content)
+    await replaceFile(this.#files, this.#name, content, RENAME_FAILPOINTS)
     this.#file = await this.#files.open(this.#name, 'write')
   }
 }

@@ -7,6 +7,7 @@ import path from 'node:path'
 import type { Clock } from '../server/core/clock.ts'
 import { LogboomError } from '../server/core/errors.ts'
 import type { Emit, Spool } from '../server/core/event.ts'
+import { armedFailpoints, failpoint } from '../server/core/failpoints.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { BufferStatus, EventBuffer, ReaderSeat } from './buffer.ts'
 import { chunkFileName } from './chunk-format.ts'
@@ -58,8 +59,11 @@ export async function openFileBuffer(
   surroundings: FileBufferSurroundings,
 ): Promise<EventBuffer> {
   const files = surroundings.files ?? nodeFileSystem
+  const failpoints = armedFailpoints()
+  if (failpoints.length > 0) surroundings.log.warn({ failpoints }, 'failpoints are armed: this is a test')
   const lock = await takeLock(files, config.path)
   try {
+    await failpoint('lock.after-taken')
     await emptySpoolDirectory(files, path.join(config.path, 'spool'))
     const recovered = await recover(files, config.path, surroundings.log)
     return new FileBuffer(config, { ...surroundings, files, lock, recovered })
@@ -71,15 +75,17 @@ export async function openFileBuffer(
 
 async function takeLock(files: FileSystem, directory: string): Promise<Lock> {
   const owner = path.join(directory, 'OWNER')
+  let lock: Lock | undefined
   try {
     await files.makeDirectory(directory)
-    const lock = await files.lock(path.join(directory, 'LOCK'))
-    if (lock !== undefined) {
-      await replaceFile(files, owner, Buffer.from(`${process.pid} on ${hostname()}`))
-      return lock
-    }
+    lock = await files.lock(path.join(directory, 'LOCK'))
   } catch (error) {
     throw unwritable(directory, error as Error)
+  }
+  if (lock !== undefined) {
+    // Only people read it: a full disk must not keep the buffer from being emptied.
+    await replaceFile(files, owner, Buffer.from(`${process.pid} on ${hostname()}`)).catch(() => {})
+    return lock
   }
   const pid = await readSmallFile(files, owner, OWNER_BYTES_MAX)
   throw new LogboomError('LB-B001', { path: directory, pid: pid?.toString() ?? 'unknown' })
@@ -278,7 +284,9 @@ class FileBuffer implements EventBuffer {
   async #deleteChunk(first: number): Promise<void> {
     const { files } = this.#parts
     const directory = chunkDirectory(this.#config.path)
+    await failpoint('buffer.delete.before-unlink')
     await files.unlink(path.join(directory, chunkFileName(first)))
+    await failpoint('buffer.delete.after-unlink')
     await files.syncDirectory(directory)
     this.#chunks.removeOldest()
     this.#publish()

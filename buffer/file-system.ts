@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
+import { type Failpoint, failpoint } from '../server/core/failpoints.ts'
 import { type Lock, lockFile } from './lock.ts'
 
 /** A file that is open. Offsets and lengths are in bytes. */
@@ -131,8 +132,19 @@ export async function readSmallFile(files: FileSystem, file: string, bytesMax: n
   }
 }
 
+/** Failpoints on both sides of a rename. */
+export interface RenameFailpoints {
+  readonly before: Failpoint
+  readonly after: Failpoint
+}
+
 /** Replaces a small file so that after a crash there is the old one or the new one, whole. */
-export async function replaceFile(files: FileSystem, file: string, content: Uint8Array): Promise<void> {
+export async function replaceFile(
+  files: FileSystem,
+  file: string,
+  content: Uint8Array,
+  failpoints?: RenameFailpoints,
+): Promise<void> {
   const temporary = `${file}.tmp`
   await files.unlink(temporary)
   const open = await files.open(temporary, 'create')
@@ -142,7 +154,9 @@ export async function replaceFile(files: FileSystem, file: string, content: Uint
   } finally {
     await open.close()
   }
+  if (failpoints !== undefined) await failpoint(failpoints.before)
   await files.rename(temporary, file)
+  if (failpoints !== undefined) await failpoint(failpoints.after)
   await files.syncDirectory(path.dirname(file))
 }
 

@@ -2,7 +2,7 @@
  * The FORMAT file of a buffer: which version it is, the buffer's random id, and a floor below which no new position
  * lies.
  *
- *   logboom-buffer 1
+ *   logboom-buffer 2
  *   id <24 hex digits>
  *   floor <decimal>
  *   crc <8 hex digits, CRC-32 of the lines above>
@@ -18,6 +18,8 @@ const FORMAT_BYTES_MAX = 4_096
 export interface Format {
   readonly bufferId: Uint8Array
   readonly floor: number
+  /** Of this version, or an older one, which is written anew before anything else is. */
+  readonly version: number
 }
 
 export type FormatFile =
@@ -35,7 +37,7 @@ function checksum(lines: string): string {
   return crc32(lines).toString(16).padStart(8, '0')
 }
 
-export function encodeFormat(format: Format): Buffer {
+export function encodeFormat(format: Omit<Format, 'version'>): Buffer {
   const id = Buffer.from(format.bufferId).toString('hex')
   const lines = `logboom-buffer ${FORMAT_VERSION}\nid ${id}\nfloor ${format.floor}\n`
   return Buffer.from(`${lines}crc ${checksum(lines)}\n`)
@@ -48,9 +50,13 @@ export function decodeFormat(bytes: Uint8Array): FormatFile {
   const whole = /^([\s\S]*\n)crc ([0-9a-f]{8})\n$/.exec(text)
   if (whole === null || checksum(whole[1]!) !== whole[2]) return { kind: 'damaged', version }
   const fields = /^logboom-buffer \d+\nid ([0-9a-f]{24})\nfloor (\d+)\n$/.exec(whole[1]!)
-  if (version !== String(FORMAT_VERSION)) return { kind: 'newer', version: version ?? 'unknown' }
+  if (version === undefined || Number(version) > FORMAT_VERSION) return { kind: 'newer', version: version ?? 'unknown' }
   if (fields === null) return { kind: 'damaged', version }
-  return { kind: 'valid', format: { bufferId: Buffer.from(fields[1]!, 'hex'), floor: Number(fields[2]) } }
+  const [, id, floor] = fields
+  return {
+    kind: 'valid',
+    format: { version: Number(version), bufferId: Buffer.from(id!, 'hex'), floor: Number(floor) },
+  }
 }
 
 export async function readFormat(files: FileSystem, bufferPath: string): Promise<FormatFile> {
@@ -58,7 +64,7 @@ export async function readFormat(files: FileSystem, bufferPath: string): Promise
   return decodeFormat(bytes ?? Buffer.alloc(0))
 }
 
-export function writeFormat(files: FileSystem, bufferPath: string, format: Format): Promise<void> {
+export function writeFormat(files: FileSystem, bufferPath: string, format: Omit<Format, 'version'>): Promise<void> {
   return replaceFile(files, fileName(bufferPath), encodeFormat(format))
 }
 

@@ -82,7 +82,7 @@ export class FrameSource {
         if (!this.#findNext(block, at)) return false
       } else if (this.header.type !== STREAM) {
         this.#passTo(this.header.position)
-        this.#at = this.header.type === SEAL ? BEYOND_THE_SEAL : this.#at + FRAME_HEADER_BYTES
+        this.#at = this.header.type === SEAL ? BEYOND_THE_SEAL : this.#at + frameBytes(this.header)
       } else {
         const wanted = this.#want(block, at)
         if (wanted !== undefined) return wanted

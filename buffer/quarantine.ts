@@ -1,5 +1,6 @@
 /** Where recovery puts what it cannot read, so that nothing is deleted because it is damaged. */
 import path from 'node:path'
+import { failpoint } from '../server/core/failpoints.ts'
 import { chunkFileName } from './chunk-format.ts'
 import type { DamagedBytes } from './chunk-scan.ts'
 import { type FileSystem, type OpenFile, readDespiteErrors } from './file-system.ts'
@@ -25,6 +26,7 @@ export class Quarantine {
     let name = base
     for (let copy = 2; taken.has(name); copy++) name = `${base}.${copy}`
     await this.#files.rename(file, path.join(this.#directory, name))
+    await failpoint('quarantine.after-rename')
     for (const directory of [this.#directory, path.dirname(file)]) await this.#files.syncDirectory(directory)
     this.moved.push(name)
   }

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { LogboomError } from '../server/core/errors.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { RecoveryReport } from './buffer.ts'
+import { readChunkEnd } from './chunk-end.ts'
 import {
   CHUNK_HEADER_BYTES,
   type ChunkHeader,
@@ -21,6 +22,7 @@ import { cursorDirectory, readCursor } from './cursor-file.ts'
 import { REMEMBERED_MESSAGES_MIN } from './duplicates.ts'
 import { type FileSystem, type OpenFile, readDespiteErrors } from './file-system.ts'
 import { type Format, newBufferId, readFormat, writeFormat } from './format-file.ts'
+import { cutTail, makeDurable, sealRecovered } from './newest-chunk.ts'
 import { Quarantine } from './quarantine.ts'
 
 /** No event is smaller than this in the buffer: an array, a time and a record. */
@@ -49,6 +51,8 @@ export async function recover(files: FileSystem, bufferPath: string, log: Logger
   const format = await findFormat(files, bufferPath, found)
   for (const name of ['chunks', 'cursors', 'quarantine']) await files.makeDirectory(path.join(bufferPath, name))
   const recovery = new Recovery(files, bufferPath, log)
+  // An older version must not open what this one is about to write.
+  if (format.version < FORMAT_VERSION && found.length > 0) await writeFormat(files, bufferPath, format)
   await recovery.scanAll(found, format.bufferId)
   const { chunks, report, messages } = recovery.result()
   // Without a chunk nothing shows which positions were used: a new id makes sure that no event id comes twice.
@@ -97,7 +101,7 @@ async function findFormat(
   const version = file.kind === 'missing' ? undefined : file.version
   const newer = file.kind === 'newer' || (header === undefined && Number(version) > FORMAT_VERSION)
   if (newer) throw new LogboomError('LB-B002', { path: bufferPath, found: version ?? 'unknown', known: FORMAT_VERSION })
-  return { bufferId: header?.bufferId ?? newBufferId(), floor: 0, onDisk: false }
+  return { version: FORMAT_VERSION, bufferId: header?.bufferId ?? newBufferId(), floor: 0, onDisk: false }
 }
 
 async function furthestCursor(files: FileSystem, bufferPath: string): Promise<number> {
@@ -161,13 +165,37 @@ class Recovery {
     }
     const file = await this.#files.open(name, 'write')
     try {
+      if (header !== undefined && (await this.#takeSealed(file, { ...chunk, header }))) return
       const scan = await this.#scan(file, chunk, bufferId)
       if (header === undefined && scan.frames === 0)
         return await this.#setAside(name, chunk, 'nothing in it can be read')
-      await this.#keep(file, chunk, scan)
+      await this.#keep(file, chunk, scan, headerSeed(bufferId))
     } finally {
       await file.close()
     }
+  }
+
+  /** A chunk that was closed in good order: what in it is damaged is found, and counted, when it is read. */
+  async #takeSealed(file: OpenFile, chunk: FoundChunk & { readonly header: ChunkHeader }): Promise<boolean> {
+    const { first, bytes, header } = chunk
+    const newer = this.#chunks.at(-1)
+    const wantMessages = this.#wantMessages
+    const seed = headerSeed(header.bufferId)
+    const end = await readChunkEnd(file, { size: bytes, seed, wantMessages }).catch(() => undefined)
+    if (end === undefined || end.next < first || (newer !== undefined && end.next !== newer.first)) return false
+    if (header.version === 1 && wantMessages) return false
+    if (newer === undefined) await file.syncData()
+    this.#chunks.push({ first, next: end.next, bytes })
+    this.#addMessages(end.messages)
+    return true
+  }
+
+  get #wantMessages(): boolean {
+    return this.#messages.length < REMEMBERED_MESSAGES_MIN
+  }
+
+  #addMessages(messages: readonly string[]): void {
+    for (let i = messages.length - 1; i >= 0 && this.#wantMessages; i--) this.#messages.push(messages[i]!)
   }
 
   #scan(file: OpenFile, chunk: FoundChunk, bufferId: Uint8Array): Promise<ChunkScan> {
@@ -176,10 +204,11 @@ class Recovery {
     const verifyPayloads = newer === undefined || newer.next === newer.first
     const { first } = chunk
     const seed = headerSeed(bufferId)
-    return scanChunk(file, { seed, first, end: newer?.first, verifyPayloads, memory: this.#memory })
+    const wantMessages = this.#wantMessages
+    return scanChunk(file, { seed, first, end: newer?.first, verifyPayloads, wantMessages, memory: this.#memory })
   }
 
-  async #keep(file: OpenFile, chunk: FoundChunk, scan: ChunkScan): Promise<void> {
+  async #keep(file: OpenFile, chunk: FoundChunk, scan: ChunkScan, seed: number): Promise<void> {
     const newest = this.#chunks.length === 0
     const { first, header } = chunk
     const damages = header === undefined ? [{ offset: 0, bytes: CHUNK_HEADER_BYTES }, ...scan.damages] : scan.damages
@@ -187,10 +216,35 @@ class Recovery {
     this.#damagedEvents += scan.damagedEvents
     if (damages.length > 0 || scan.damagedEvents > 0) this.#reportDamage(first, scan.damagedEvents)
     for (const damage of damages) await this.#copy(file, first, damage)
-    if (newest && scan.committedBytes < scan.fileBytes) await this.#cutTail(file, scan)
-    this.#chunks.push({ first, next: scan.next, bytes: newest ? scan.committedBytes : scan.fileBytes })
-    for (let i = scan.messages.length - 1; i >= 0 && this.#messages.length < REMEMBERED_MESSAGES_MIN; i--) {
-      this.#messages.push(scan.messages[i]!)
+    const settled = newest
+      ? await this.#settle(file, scan, header?.version === FORMAT_VERSION ? seed : undefined)
+      : scan
+    this.#chunks.push({ first, next: scan.next, bytes: settled.fileBytes })
+    this.#addMessages(settled.messages)
+  }
+
+  /**
+   * Makes the newest chunk durable, and with a `seed` seals it. What the disk refuses costs nothing: a torn end that
+   * stays does no harm, since a new chunk begins before it; and messages of which nobody knows whether they are durable
+   * are forgotten, so that they are stored again when they are sent again.
+   */
+  async #settle(
+    file: OpenFile,
+    scan: ChunkScan,
+    seed: number | undefined,
+  ): Promise<Pick<ChunkScan, 'fileBytes' | 'messages'>> {
+    const { committedBytes, fileBytes, lastGroup } = scan
+    let messages = scan.messages.slice(0, lastGroup.messagesBefore)
+    this.#tornBytes += fileBytes - committedBytes
+    try {
+      if (committedBytes < fileBytes) await cutTail(file, scan)
+      await makeDurable(file, scan)
+      messages = [...scan.messages]
+      const sealed = seed === undefined || scan.frames === 0 ? committedBytes : await sealRecovered(file, scan, seed)
+      return { fileBytes: sealed, messages }
+    } catch (error) {
+      this.#log.warn({ reason: (error as Error).message }, 'the end of the newest chunk could not be made good')
+      return { fileBytes: committedBytes, messages }
     }
   }
 
@@ -200,20 +254,6 @@ class Recovery {
   async #removeUnborn(name: string, bytes: number): Promise<void> {
     await this.#files.unlink(name)
     this.#tornBytes += bytes
-  }
-
-  /**
-   * What follows the last COMMIT was never acknowledged. If it cannot be cut it does no harm: a new chunk begins
-   * before it.
-   */
-  async #cutTail(file: OpenFile, scan: ChunkScan): Promise<void> {
-    this.#tornBytes += scan.fileBytes - scan.committedBytes
-    try {
-      await file.truncate(scan.committedBytes)
-      await file.syncData()
-    } catch (error) {
-      this.#log.warn({ reason: (error as Error).message }, 'the torn end of the newest chunk could not be cut off')
-    }
   }
 
   async #setAside(name: string, chunk: FoundChunk, reason: string): Promise<void> {

@@ -1,4 +1,7 @@
-/** The format on disk does not change by accident: a golden file of version 1 is written and read byte for byte. */
+/**
+ * The format on disk does not change by accident: a golden file of version 2 is written and read byte for byte, and one
+ * of version 1 is read.
+ */
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -34,7 +37,8 @@ import {
   temporaryFolder,
 } from './harness.ts'
 
-const GOLDEN = path.join(import.meta.dirname, '../golden/buffer/v1.chunk')
+const goldenOf = (version: number) => path.join(import.meta.dirname, `../golden/buffer/v${version}.chunk`)
+const GOLDEN = goldenOf(2)
 const BUFFER_ID = Buffer.from('000102030405060708090a0b', 'hex')
 const FIRST = 100
 /**
@@ -63,24 +67,48 @@ async function writeGolden(directory: string): Promise<Buffer> {
   let next = FIRST
   for (const group of GROUPS) {
     for (const each of group) void intake.append(each)
-    next = await intake.takeJob()!.write(chunk, next, headerSeed(BUFFER_ID))
+    const job = intake.takeJob()!
+    next = await job.write(chunk, next, headerSeed(BUFFER_ID))
+    chunk.noteMessages(job.ids)
   }
   await chunk.seal(next, headerSeed(BUFFER_ID))
   await chunk.close()
   return readFileSync(path.join(directory, '0000000000000064.chunk'))
 }
 
-test('a chunk of version 1 is written as it always was', async () => {
+test('a chunk of version 2 is written as it always was', async () => {
   using folder = temporaryFolder()
   const written = await writeGolden(folder.path)
   if (process.env.UPDATE_GOLDEN !== undefined) writeFileSync(GOLDEN, written)
-  assert.ok(written.equals(readFileSync(GOLDEN)), 'the bytes differ from test/golden/buffer/v1.chunk')
+  assert.ok(written.equals(readFileSync(GOLDEN)), 'the bytes differ from test/golden/buffer/v2.chunk')
 })
 
-test('a chunk of version 1 is read as it always was', async () => {
+for (const version of [1, 2]) {
+  test(`a chunk of version ${version} is read as it always was`, () => readGolden(version))
+}
+
+test('a buffer of version 1 is marked as of version 2 before a chunk of that is written', async () => {
   using folder = temporaryFolder()
   mkdirSync(path.join(folder.path, 'chunks'))
-  cpSync(GOLDEN, path.join(folder.path, 'chunks/0000000000000064.chunk'))
+  cpSync(goldenOf(1), path.join(folder.path, 'chunks/0000000000000064.chunk'))
+  const lines = `logboom-buffer 1\nid ${BUFFER_ID.toString('hex')}\nfloor 0\n`
+  writeFileSync(path.join(folder.path, 'FORMAT'), `${lines}crc ${crc32(lines).toString(16).padStart(8, '0')}\n`)
+  const buffer = await openBuffer(folder.path)
+  assert.match(
+    readFileSync(path.join(folder.path, 'FORMAT'), 'latin1'),
+    /^logboom-buffer 2\nid 000102030405060708090a0b\n/,
+  )
+  await buffer.append(stream(8, 1))
+  const reader = await readerOf(buffer)
+  assert.deepEqual(await drain(reader), [0, 1, 2, 3, 4, 5, 6, 7, 8])
+  await reader.close()
+  await buffer.close()
+})
+
+async function readGolden(version: number): Promise<void> {
+  using folder = temporaryFolder()
+  mkdirSync(path.join(folder.path, 'chunks'))
+  cpSync(goldenOf(version), path.join(folder.path, 'chunks/0000000000000064.chunk'))
   const buffer = await openBuffer(folder.path)
   const reader = await readerOf(buffer)
   const batch = await reader.read(LIMITS, NO_SIGNAL)
@@ -104,14 +132,17 @@ test('a chunk of version 1 is read as it always was', async () => {
   ])
   reader.commit(batch)
   assert.deepEqual(await drain(reader), [])
+  // What the chunk holds is known, whether its end tells it or it was gone through.
+  await buffer.append(GROUPS[1]![0]!)
+  assert.equal(buffer.status().duplicates, 1)
   await reader.close()
   await buffer.close()
-})
+}
 
 test('the header of a chunk survives the way there and back', () => {
   const header = { bufferId: BUFFER_ID, number: 3, first: 2 ** 40 + 5, createdMs: 1_700_000_000_123 }
   const { bufferId, ...rest } = decodeChunkHeader(encodeChunkHeader(header))!
-  assert.deepEqual({ ...rest, bufferId: Buffer.from(bufferId) }, header)
+  assert.deepEqual({ ...rest, bufferId: Buffer.from(bufferId) }, { version: 2, ...header })
 })
 
 test('a header with one bit changed is no header', () => {

@@ -3,17 +3,7 @@
  * read.
  */
 import assert from 'node:assert/strict'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import type { RecoveryReport } from '../../buffer/buffer.ts'
@@ -80,9 +70,8 @@ function upTo(count: number): number[] {
 
 const CLEAN = { tornBytes: 0, damagedFrames: 0, damagedEvents: 0, quarantined: [] }
 
-/** Of one stream of two entries with a chunk id: 32 + 42 + 49, padded; and with its COMMIT. */
+/** Of one stream of two entries with a chunk id: 32 + 42 + 49, padded. */
 const FRAME_BYTES = 128
-const GROUP_BYTES = FRAME_BYTES + 32
 
 describe('damages', () => {
   /** Six events in three groups of one stream, in one chunk that was not closed, unless the row says otherwise. */
@@ -232,42 +221,6 @@ describe('damages', () => {
   }
 })
 
-test('a chunk that is cut at any length gives the groups that are whole', async () => {
-  using folder = temporaryFolder()
-  const copy = await crashed(folder.path, { streams: 3 })
-  const [chunk] = chunkFiles(copy)
-  const whole = readFileSync(chunk!)
-  const target = path.join(folder.path, 'cut')
-  for (let length = 0; length < whole.length; length += 7) {
-    copyBuffer(copy, target)
-    truncateSync(chunkFiles(target)[0]!, length)
-    const { numbers, report } = await recoverAndRead(target)
-    const groups = Math.max(0, Math.floor((length - 64) / GROUP_BYTES))
-    assert.deepEqual(numbers, upTo(groups * 2), `cut at ${length}`)
-    const kept = length < 64 ? 0 : 64 + groups * GROUP_BYTES
-    assert.deepEqual(report, { ...CLEAN, tornBytes: length - kept }, `cut at ${length}`)
-  }
-})
-
-test('one bit that is flipped anywhere costs one frame at most, and it is counted', async () => {
-  using folder = temporaryFolder()
-  const live = path.join(folder.path, 'live')
-  const buffer = await openBuffer(live, { files, chunkSizeBytes: 1 << 20 })
-  for (let index = 0; index < 4; index++) await buffer.append(stream(index * 2, 2))
-  await buffer.close()
-  const whole = readFileSync(chunkFiles(live)[0]!)
-  const target = path.join(folder.path, 'flipped')
-  for (let at = 0; at < whole.length; at += 11) {
-    copyBuffer(live, target)
-    change(chunkFiles(target)[0]!, (bytes) => void (bytes[at]! ^= 1 << (at % 8)))
-    const { numbers, report, damagedByReader } = await recoverAndRead(target)
-    const lost = upTo(8).filter((number) => !numbers.includes(number))
-    assert.ok(lost.length === 0 || (lost.length === 2 && lost[0]! % 2 === 0), `byte ${at}: lost ${lost}`)
-    assert.equal(report.damagedEvents, lost.length, `byte ${at}: recovery counts`)
-    assert.equal(damagedByReader, lost.length, `byte ${at}: the reader counts`)
-  }
-})
-
 test('a message of which a frame is damaged is stored again when it is sent again', async () => {
   using folder = temporaryFolder()
   const copy = await crashed(folder.path, { streams: 3 })
@@ -293,9 +246,9 @@ test('damaged bytes are kept in quarantine/, and the operator is told', async ()
 
 test('a buffer of a newer version is not touched', async () => {
   using folder = temporaryFolder()
-  writeFileSync(path.join(folder.path, 'FORMAT'), 'logboom-buffer 2\nwhat comes then\n')
+  writeFileSync(path.join(folder.path, 'FORMAT'), 'logboom-buffer 3\nwhat comes then\n')
   await assert.rejects(openBuffer(folder.path), { code: 'LB-B002' })
-  assert.equal(readFileSync(path.join(folder.path, 'FORMAT'), 'utf8'), 'logboom-buffer 2\nwhat comes then\n')
+  assert.equal(readFileSync(path.join(folder.path, 'FORMAT'), 'utf8'), 'logboom-buffer 3\nwhat comes then\n')
   assert.equal(existsSync(path.join(folder.path, 'chunks')), false)
 })
 

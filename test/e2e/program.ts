@@ -34,8 +34,11 @@ export interface Site {
   readonly configFile: string
   readonly forwardPort: number
   readonly adminUrl: string
+  readonly bufferPath: string
   /** Resolves when it is ready. `wrap` is put before the command, for instance strace. */
   start(options?: StartOptions): Promise<Program>
+  /** Like `start`, at once: it may never be ready. */
+  spawn(options: StartOptions): Program
   /** Runs it to its end: for starts that must fail, and for the other verbs. */
   run(args: readonly string[], input?: string): Promise<Ended>
   /** Writes another configuration; HUP or a new start takes it. */
@@ -45,6 +48,8 @@ export interface Site {
 export interface StartOptions {
   readonly wrap?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Takes what it prints, instead of `stdout`, which keeps it all. */
+  readonly onStdout?: (bytes: Buffer) => void
 }
 
 export interface Ended {
@@ -80,19 +85,26 @@ export async function createSite(t: Pick<TestContext, 'after'>, config: SiteConf
     writeFileSync(configFile, stringify(document))
   }
   configure(config)
+  const bufferPath = (config.buffer as { path?: string } | undefined)?.path ?? path.join(folder, 'buffer')
   const adminUrl = `http://127.0.0.1:${adminPort}`
+  const spawnIt = (options: StartOptions) => {
+    const program = new Program({ args: ['run', '-c', configFile], folder, adminUrl, forwardPort, ...options })
+    programs.push(program)
+    return program
+  }
   return {
     folder,
     configFile,
     forwardPort,
     adminUrl,
+    bufferPath,
     configure,
     start: async (options = {}) => {
-      const program = new Program({ args: ['run', '-c', configFile], folder, adminUrl, forwardPort, ...options })
-      programs.push(program)
+      const program = spawnIt(options)
       await program.untilReady()
       return program
     },
+    spawn: spawnIt,
     run: (args, input) => runVerb(folder, args, { LOGBOOM_URL: adminUrl }, input),
   }
 }
@@ -140,12 +152,12 @@ export class Program {
   readonly #output: ReturnType<typeof collect>
   readonly #ended: ReturnType<typeof ended>
 
-  constructor({ args, folder, adminUrl, forwardPort, wrap = [], env = {} }: ProgramOptions) {
+  constructor({ args, folder, adminUrl, forwardPort, wrap = [], env = {}, onStdout }: ProgramOptions) {
     this.adminUrl = adminUrl
     this.forwardPort = forwardPort
     const [command, ...rest] = [...wrap, process.execPath, ...COMMAND, ...args]
     this.#child = spawn(command!, rest, { cwd: folder, env: { ...process.env, ...env }, stdio: 'pipe' })
-    this.#output = collect(this.#child)
+    this.#output = collect(this.#child, onStdout)
     this.#ended = ended(this.#child)
     killAtExit(this.#child)
   }
@@ -257,9 +269,9 @@ export class Program {
   }
 }
 
-function collect(child: ChildProcess) {
+function collect(child: ChildProcess, onStdout?: (bytes: Buffer) => void) {
   const chunks: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] }
-  child.stdout?.on('data', (bytes: Buffer) => chunks.stdout.push(bytes))
+  child.stdout?.on('data', onStdout ?? ((bytes: Buffer) => chunks.stdout.push(bytes)))
   child.stderr?.on('data', (bytes: Buffer) => chunks.stderr.push(bytes))
   const textOf = (name: 'stdout' | 'stderr') => Buffer.concat(chunks[name]).toString()
   return { stdout: () => textOf('stdout'), stderr: () => textOf('stderr') }

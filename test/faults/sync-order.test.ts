@@ -5,7 +5,8 @@ import { test } from 'node:test'
 import { connectForward } from '../e2e/forward-client.ts'
 import { startLoad } from '../e2e/load-run.ts'
 import { createSite } from '../e2e/program.ts'
-import { need, needPrograms } from '../services/launchers/availability.ts'
+import { canMake, needStrace } from './capabilities.ts'
+import { reportFault } from './report.ts'
 import { type Call, readTrace } from './trace.ts'
 
 const CALLS = 'openat,creat,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync,rename,renameat2'
@@ -17,7 +18,7 @@ const strace = (file: string) => ['strace', '-D', '-f', '-qq', '-yy', '-s', '204
 const isAck = (call: Call) => call.target.startsWith('TCP') && call.args.includes('\\201\\243ack')
 
 test('write → fdatasync → ack, for each of twenty messages', async (t) => {
-  if (!(await need(t, () => needPrograms({ strace: 'strace' })))) return
+  if (!canMake(t, 'F8', needStrace)) return
   const site = await createSite(t, {})
   const file = path.join(site.folder, 'trace')
   const program = await site.start({ wrap: strace(file) })
@@ -41,13 +42,14 @@ test('write → fdatasync → ack, for each of twenty messages', async (t) => {
     )
     assert.ok(isSynced, `message ${n} was acknowledged before ${stored.target} was synced`)
   }
+  reportFault({ fault: 'F8', tried: 20, acked: 20, lost: 0, doubled: 0, note: 'write, fdatasync, ack: in this order' })
 })
 
 const has = (call: Call, n: number) => call.args.includes(`marker-${n}.`)
 const isInFolder = (call: Call, folder: string) => call.target.startsWith(folder)
 
 test('create → fsync(file) → fsync(directory) before the first ack from a new chunk', async (t) => {
-  if (!(await need(t, () => needPrograms({ strace: 'strace' })))) return
+  if (!canMake(t, 'F8', needStrace)) return
   const site = await createSite(t, { buffer: { chunk_size: '1MiB' } })
   const file = path.join(site.folder, 'trace')
   const program = await site.start({ wrap: strace(file) })
@@ -69,6 +71,8 @@ test('create → fsync(file) → fsync(directory) before the first ack from a ne
     assert.ok(firstData.ended < ack.began, `${name}: acknowledged before the file was synced`)
     assert.ok(folderSync.ended < ack.began, `${name}: acknowledged before its folder was synced`)
   }
+  const note = `${chunks.length} new chunks: file, folder, then ack`
+  reportFault({ fault: 'F8', tried: chunks.length, acked: 20_000, lost: 0, doubled: 0, note })
 })
 
 interface Creation {

@@ -47,9 +47,16 @@ export interface BulkSink {
   close(): Promise<void>
 }
 
-export async function startBulkSink(options: { port?: number; keyed?: boolean } = {}): Promise<BulkSink> {
+export interface SinkOptions {
+  readonly port?: number
+  readonly keyed?: boolean
+  /** Keyed: sees each document before it is stored, as latin1 text; false refuses it for good (400). */
+  readonly accepts?: (document: string) => boolean
+}
+
+export async function startBulkSink(options: SinkOptions = {}): Promise<BulkSink> {
   const stats = { requests: 0, documents: 0, bytes: 0, uniqueIds: 0, duplicateIds: 0, conflicts: 0 }
-  const store = options.keyed === true ? createStore(stats) : undefined
+  const store = options.keyed === true ? createStore(stats, options.accepts) : undefined
   const faults = { status: 503, left: 0, cuts: 0, delayMs: 0 }
   let port = options.port ?? 0
 
@@ -186,7 +193,10 @@ interface Store {
   seen(connection: number): Uint8Array
 }
 
-function createStore(stats: SinkStats): Store {
+const CONFLICT = '{"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":""}}}'
+const REFUSED = '{"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"asked to"}}}'
+
+function createStore(stats: SinkStats, accepts: (document: string) => boolean = () => true): Store {
   const keys = new Set<string>()
   const numbers = new Map<number, Uint8Array>()
   const mark = (connection: number, number: number) => {
@@ -203,11 +213,17 @@ function createStore(stats: SinkStats): Store {
       const lines = body.toString('latin1').split('\n')
       const items: string[] = []
       let conflicts = 0
+      let refused = 0
       for (let i = 0; i + 1 < lines.length; i += 2) {
         const key = /"_id":"([^"]*)"/.exec(lines[i]!)?.[1]
         if (key !== undefined && keys.has(key)) {
           conflicts += 1
-          items.push('{"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":""}}}')
+          items.push(CONFLICT)
+          continue
+        }
+        if (!accepts(lines[i + 1]!)) {
+          refused += 1
+          items.push(REFUSED)
           continue
         }
         if (key !== undefined) keys.add(key)
@@ -217,7 +233,7 @@ function createStore(stats: SinkStats): Store {
         if (id !== null) mark(Number(id[1]), Number(id[2]))
       }
       stats.conflicts += conflicts
-      return conflicts === 0 ? NO_ERRORS : `{"errors":true,"items":[${items.join(',')}]}`
+      return conflicts + refused === 0 ? NO_ERRORS : `{"errors":true,"items":[${items.join(',')}]}`
     },
     seen(connection) {
       const known = numbers.get(connection) ?? new Uint8Array(0)

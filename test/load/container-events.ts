@@ -49,8 +49,24 @@ export function createTemplate({ connection, count, lineBytes }: TemplateOptions
 }
 
 function entryOf(connection: number, index: number, lineBytes: number): Buffer {
-  const number = '0'.repeat(ID_DIGITS)
-  const id = `${String(connection).padStart(2, '0')}-${number}`
+  const fields = Object.entries(recordOf({ connection, index, number: 0, lineBytes })).flatMap(([key, value]) => [
+    text(key),
+    text(value),
+  ])
+  return Buffer.concat([Buffer.from([0x92, 0xd7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x84]), ...fields])
+}
+
+export interface RecordOptions {
+  readonly connection: number
+  /** Its place in the message, which decides all but the number. */
+  readonly index: number
+  readonly number: number
+  readonly lineBytes: number
+}
+
+/** The record of an event, as an entry holds it and as every destination must give it back. */
+export function recordOf({ connection, index, number, lineBytes }: RecordOptions): Record<string, string> {
+  const id = `${String(connection).padStart(2, '0')}-${String(number).padStart(ID_DIGITS, '0')}`
   const address = `10.${index % 251}.${index % 241}.${index % 239}`
   const minute = String(Math.floor(index / 60) % 60).padStart(2, '0')
   const date = `20/Nov/2026:12:${minute}:${String(index % 60).padStart(2, '0')} +0000`
@@ -59,14 +75,12 @@ function entryOf(connection: number, index: number, lineBytes: number): Buffer {
   const request = `GET ${PATHS[index % PATHS.length]}?id=${id} HTTP/1.1`
   const line = `${address} - - [${date}] "${request}" ${status} ${(index * 37) % 100_000} "-" "${agent}" `
   const containerId = Array.from({ length: 64 }, (_, i) => '0123456789abcdef'[(connection * 7 + i * 11) & 15]).join('')
-  const record = {
+  return {
     container_id: containerId,
     container_name: '/shop-web-1',
     source: status === 200 ? 'stdout' : 'stderr',
     log: line.padEnd(lineBytes, 'abcdefghijklmnopqrstuvwxyz'),
   }
-  const fields = Object.entries(record).flatMap(([key, value]) => [text(key), text(value)])
-  return Buffer.concat([Buffer.from([0x92, 0xd7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x84]), ...fields])
 }
 
 /** A msgpack string. */

@@ -96,7 +96,13 @@ export class Lane {
     this.#send()
   }
 
+  /** Gives up what is not acknowledged. */
+  abandon(): void {
+    if (!this.#isDone()) this.#fail('abandoned')
+  }
+
   #connect(): void {
+    if (this.hasFailed) return
     const socket = connect({ host: this.#plan.host, port: this.#plan.port, noDelay: true })
     this.#socket = socket
     this.#rest = Buffer.alloc(0)

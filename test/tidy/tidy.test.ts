@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
 import { ERRORS } from '../../server/core/errors.ts'
+import { FAILPOINTS } from '../../server/core/failpoints.ts'
 import { METRICS, REJECT_REASONS } from '../../server/core/metrics.ts'
 import { allFiles, importsOf, productSources, read, type SourceFile, sources } from './source-files.ts'
 
@@ -158,6 +159,17 @@ test('each metric and each reject reason is filled somewhere', () => {
   assertNone(
     REJECT_REASONS.filter((reason) => !isUsed(`'${reason}'`) && !isUsed(`rejected.${reason}`)),
     'reasons',
+  )
+})
+
+test('each failpoint stands somewhere in the code, says what it is, and no other is asked for', () => {
+  const users = productSources.filter((file) => file.name !== 'server/core/failpoints.ts')
+  const isUsed = (name: string) => users.some((file) => file.text.includes(`'${name}'`))
+  assertNone(
+    Object.entries(FAILPOINTS)
+      .filter(([name, what]) => !isUsed(name) || what.length < 20)
+      .map(([name]) => name),
+    'failpoints declared and never hit',
   )
 })
 

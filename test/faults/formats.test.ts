@@ -1,0 +1,63 @@
+/** F14, F15. Files of the buffer that are lost, old, or of another version. */
+import assert from 'node:assert/strict'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
+import { createOracle } from './oracle.ts'
+
+test('F14: cursors deleted, damaged, and an older copy of them: events come again, under the same ids', async (t) => {
+  const oracle = await createOracle(t, { refuseEvery: 997 })
+  const cursors = path.join(oracle.site.bufferPath, 'cursors')
+  const older = path.join(oracle.site.folder, 'older')
+  let program = await oracle.start()
+  await oracle.client({ events: 1_000 }).done
+  await program.untilDrained()
+  await program.stop()
+  cpSync(cursors, older, { recursive: true })
+  const restore = () => {
+    rmSync(cursors, { recursive: true })
+    cpSync(older, cursors, { recursive: true })
+  }
+  const damage = () => {
+    for (const name of readdirSync(cursors)) writeFileSync(path.join(cursors, name), Buffer.alloc(16_384, 0x5a))
+  }
+  const changes = [() => rmSync(cursors, { recursive: true }), damage, restore]
+  for (const change of changes) {
+    program = await oracle.start()
+    await oracle.client({ events: 2_000 }).done
+    await program.untilDrained()
+    await program.stop()
+    const { conflicts } = oracle.sink.stats
+    change()
+    program = await oracle.start()
+    await program.until('delivering again', () => oracle.sink.stats.conflicts > conflicts, 30_000)
+    await program.untilDrained()
+    await program.stop()
+  }
+  program = await oracle.start()
+  await oracle.judge(program, 'F14', changes.length, 'deleted, damaged, older')
+})
+
+test('F15: a buffer of a later version is refused and not touched; an earlier FORMAT back, it goes on', async (t) => {
+  const oracle = await createOracle(t)
+  let program = await oracle.start()
+  await oracle.client({ events: 1_000 }).done
+  await program.kill()
+  const format = path.join(oracle.site.bufferPath, 'FORMAT')
+  const own = readFileSync(format)
+  const contents = () => {
+    const chunks = path.join(oracle.site.bufferPath, 'chunks')
+    return readdirSync(chunks).map((name) => readFileSync(path.join(chunks, name)).toString('hex'))
+  }
+  const before = contents()
+  const later = 'logboom-buffer 99\nid of another kind\n'
+  writeFileSync(format, `${later}crc ${crc32(later).toString(16).padStart(8, '0')}\n`)
+  const end = await oracle.site.run(['run', '-c', oracle.site.configFile])
+  assert.equal(end.code, 73, end.stderr)
+  assert.match(end.stderr, /LB-B002/)
+  assert.deepEqual(contents(), before)
+  writeFileSync(format, own)
+  program = await oracle.start()
+  await oracle.judge(program, 'F15', 1, 'a later version')
+})
