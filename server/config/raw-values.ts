@@ -55,7 +55,14 @@ function prepareValue(field: Field, value: unknown, path: KeyPath, context: RawC
       return value instanceof FromVariable && /^(true|false)$/.test(value.text) ? value.text === 'true' : asText(value)
     case 'strings':
       return Array.isArray(value) ? value.map(asText) : asText(value)
+    case 'map':
+      return isMap(value)
+        ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asText(item)]))
+        : asText(value)
     case 'group':
+      if (field.shorthand !== undefined && isScalar(value)) {
+        return prepareMap(field.fields, { [field.shorthand]: value }, path, context)
+      }
       return prepareMap(field.fields, value, path, context)
     case 'groups':
       if (!Array.isArray(value)) return asText(value)
@@ -63,6 +70,10 @@ function prepareValue(field: Field, value: unknown, path: KeyPath, context: RawC
     default:
       return asText(value)
   }
+}
+
+function isScalar(value: unknown): boolean {
+  return value !== null && value !== undefined && !Array.isArray(value) && !isMap(value)
 }
 
 export function asText(value: unknown): unknown {
