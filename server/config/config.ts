@@ -7,7 +7,7 @@ import type { Protocol } from '../../protocols/protocol.ts'
 import type { Sequence } from '../core/event.ts'
 import type { Address, Fields } from '../core/fields.ts'
 import type { Filter, FilterOrder } from '../delivery/filters/filter.ts'
-import type { TestCase } from './test-cases.ts'
+import type { TestCase } from '../delivery/filters/test-run.ts'
 
 export interface Config {
   /** Undefined: there is no file, and this is the embedded default. */

@@ -1,24 +1,11 @@
 /** The cases of the file that `logboom test` runs: events that go in, and what the filters shall make of them. */
 import { LogboomError } from '../core/errors.ts'
+import type { TestCase, TestEvent } from '../delivery/filters/test-run.ts'
 import { alternatives, describeFound } from './describe-field.ts'
 import { nearest } from './nearest.ts'
 import { asText, isMap, keyName, type RawContext } from './raw-values.ts'
 import type { KeyPath } from './source.ts'
 import { FromVariable, UNRESOLVED } from './variables.ts'
-
-export interface TestCase {
-  readonly name: string
-  readonly input: readonly TestEvent[]
-  /** What comes out, in order; nothing: all is dropped. */
-  readonly expect: readonly TestEvent[]
-}
-
-export interface TestEvent {
-  readonly tag: string
-  readonly record: Readonly<Record<string, unknown>>
-  /** ISO 8601. Of an input: now, where it is left out; of what is expected: any. */
-  readonly time: string | undefined
-}
 
 const CASE_KEYS = ['name', 'input', 'expect', 'dropped'] as const
 const EVENT_KEYS = ['tag', 'record', 'time'] as const

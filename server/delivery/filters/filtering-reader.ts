@@ -130,7 +130,7 @@ export class FilteringReader implements Reader {
     const { reader, stats } = this.#parts
     stats.add('dropped', filtered.dropped)
     stats.add('joined', filtered.joined)
-    reader.finish(filtered.released)
+    if (filtered.released.length > 0) reader.finish(filtered.released)
     if (batch !== undefined) reader.commit(batch, filtered.held)
   }
 }

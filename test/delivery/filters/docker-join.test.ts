@@ -84,7 +84,7 @@ test('without a last piece the time ends it, and pieces that come later go on wh
   )
 })
 
-test('the gap between two pieces is told by when they were received, so that it is the same when read again', async () => {
+test('the gap is told by when the pieces were received, so that a second reading gives the same', async () => {
   const { chain, reasons } = await chainOf(JOIN)
   chain.run(batchAt(0, [piece({ log: 'a', ordinal: 1 })], 1_000))
   const filtered = chain.run(batchAt(1, [piece({ log: 'b', ordinal: 2, last: true })], 6_001))
