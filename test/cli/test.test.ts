@@ -13,7 +13,7 @@ filters:
   - { match: docker.app, parse: { format: logfmt, time_key: ts, remove_field: true } }
 tests:
 `
-const GOOD = `  - { name: health checks are dropped, input: { tag: docker.web, record: { log: GET /health } }, dropped: true }
+const GOOD = `  - { name: health checks are dropped, input: { tag: docker.a, record: { log: /health } }, dropped: true }
   - name: logfmt is read
     input: { tag: docker.app, record: { log: "ts=2026-11-20T12:00:00Z level=info n=1" } }
     expect: { record: { n: "1", level: info }, time: "2026-11-20T12:00:00Z" }
@@ -23,7 +23,7 @@ const GOOD = `  - { name: health checks are dropped, input: { tag: docker.web, r
       - { tag: docker.a, record: { log: b, partial_message: "true", partial_id: p, partial_ordinal: "2" } }
     expect: [{ record: { log: ab } }]
 `
-const BAD = `  - { name: wrong, input: { tag: docker.web, record: { log: x, n: 1 } }, expect: { record: { log: y, n: 1 } } }
+const BAD = `  - { name: wrong, input: { tag: docker.web, record: { log: x } }, expect: { record: { log: y } } }
   - { name: not dropped, input: { tag: docker.web, record: { log: x } }, dropped: true }
 `
 
@@ -43,12 +43,11 @@ test('a case that does not hold shows the difference and its place, exit code 1'
   assert.equal(exitCode, 1)
   const [first, ...lines] = output.split('\n')
   assert.match(first!, /^✗ wrong {2}.*logboom\.yaml:8$/)
-  const difference = ['  {', '    "tag": "docker.web",', '    "record": {', '-     "log": "y",', '+     "log": "x",']
+  const difference = ['  {', '    "tag": "docker.web",', '    "record": {', '-     "log": "y"', '+     "log": "x"']
   assert.deepEqual(
     lines.slice(0, 5),
     difference.map((line) => `    ${line}`),
   )
-  assert.ok(lines.includes('    +     "log": "x"'))
   assert.equal(lines.at(-2), '2 of 2 failed')
 })
 

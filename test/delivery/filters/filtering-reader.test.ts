@@ -121,7 +121,7 @@ test('a stop leaves what waits in the buffer', async () => {
   assert.deepEqual(bench.journal, ['commit 0', 'flush'])
 })
 
-test('the end of a line that is stored already is read before its time is up, however long nothing was read', async () => {
+test('what is stored already is read before the time of a line is up, however long nothing was read', async () => {
   const down = Array.from({ length: 6 }, () => new Error('down'))
   const bench = await start(JOIN, batchesOf([piece('a', 1), plain('x')], [piece('b', 2, true)]), { script: down })
   await bench.clock.runUntil(bench.inner.untilCommitted(2))

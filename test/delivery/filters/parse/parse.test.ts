@@ -19,7 +19,8 @@ const LINES: readonly [string, (text: string) => unknown, string, object | undef
   [
     "nginx, the image's own format",
     parseNginx,
-    '10.0.0.1 - bob [20/Nov/2026:12:00:00 +0000] "GET /a?b=c HTTP/2.0" 200 612 "https://x/" "Mozilla/5.0 (X11)" "1.2.3.4, 5.6.7.8"',
+    '10.0.0.1 - bob [20/Nov/2026:12:00:00 +0000] "GET /a?b=c HTTP/2.0" 200 612 "https://x/" "Mozilla/5.0 (X11)" ' +
+      '"1.2.3.4, 5.6.7.8"',
     {
       ...{ remote: '10.0.0.1', user: 'bob', time: '20/Nov/2026:12:00:00 +0000', ...REQUEST },
       ...{ referer: 'https://x/', agent: 'Mozilla/5.0 (X11)', http_x_forwarded_for: '1.2.3.4, 5.6.7.8' },
@@ -56,7 +57,8 @@ const LINES: readonly [string, (text: string) => unknown, string, object | undef
   [
     "apache 2.4's error log",
     parseApacheError,
-    '[Fri Sep 09 10:42:29.902022 2011] [core:error] [pid 35708:tid 4328636416] [client 72.15.99.187:1] File does not exist: /x',
+    '[Fri Sep 09 10:42:29.902022 2011] [core:error] [pid 35708:tid 4328636416] [client 72.15.99.187:1] ' +
+      'File does not exist: /x',
     {
       ...{ time: 'Sep 09 10:42:29.902022 2011', level: 'core:error', pid: '35708:tid 4328636416' },
       ...{ client: '72.15.99.187:1', message: 'File does not exist: /x' },
