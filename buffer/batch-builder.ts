@@ -3,6 +3,7 @@ import type { Batch, Position, StoredStream } from '../server/core/event.ts'
 import { nextEntry } from '../server/core/packed-entries.ts'
 import type { Block } from './block-pool.ts'
 import { FRAME_HEADER_BYTES, getU64, ID_OF_BUFFER, LABEL_BYTES } from './chunk-format.ts'
+import type { Range } from './done-ranges.ts'
 import { idBaseText } from './event-id.ts'
 import type { FrameSource } from './frame-source.ts'
 
@@ -65,15 +66,15 @@ export class BatchBuilder {
     return this.#streams[0]?.receivedMs
   }
 
-  /** Takes the frame that the source stands at, if its tag matches. */
-  take(source: FrameSource): void {
-    const { block, header, frameAt, skip } = source
+  /** Takes the events [from, to) of the frame that the source stands at, if its tag matches. */
+  take({ block, header, frameAt }: FrameSource, { from, to }: Range): void {
     const { bytes, view } = block
     const payload = frameAt + FRAME_HEADER_BYTES
     const label = payload + header.packedBytes
     const tagAt = label + LABEL_BYTES
     const { tag, matches } = this.#tags.of(bytes.toString('utf8', tagAt, tagAt + view.getUint16(label + 24, true)))
-    const count = header.count - skip
+    const count = to - from
+    const skip = from - header.position
     if (!matches) {
       this.unmatched += count
       return
@@ -81,9 +82,9 @@ export class BatchBuilder {
     const ofBuffer = view.getUint8(label + 29) === ID_OF_BUFFER
     const stream = {
       tag,
-      packed: bytes.subarray(skip === 0 ? payload : skipEntries(bytes, payload, label, skip), label),
+      packed: sliceEntries(bytes, { start: payload, end: label, skip, count, isRest: skip + count === header.count }),
       count,
-      position: header.position + skip,
+      position: from,
       idBase: this.#ids.at(bytes, label),
       idIndex: (ofBuffer ? header.position : view.getUint32(label + 12, true)) + skip,
       receivedMs: getU64(view, label + 16),
@@ -103,6 +104,21 @@ export class BatchBuilder {
     block.users += 1
     this.blocks.push(block)
   }
+}
+
+interface Slice {
+  readonly start: number
+  readonly end: number
+  /** Entries that are left out at the start. */
+  readonly skip: number
+  readonly count: number
+  /** Nothing is left out at the end. */
+  readonly isRest: boolean
+}
+
+function sliceEntries(bytes: Uint8Array, { start, end, skip, count, isRest }: Slice): Uint8Array {
+  const from = skip === 0 ? start : skipEntries(bytes, start, end, skip)
+  return bytes.subarray(from, isRest ? end : skipEntries(bytes, from, end, count))
 }
 
 function skipEntries(bytes: Uint8Array, from: number, to: number, entries: number): number {

@@ -44,10 +44,12 @@ export interface Reader {
    */
   read(limits: ReadLimits, signal: AbortSignal): Promise<Batch>
   /**
-   * The batch is done. The cursor moves when all before it are done too; it is durable within a second, and after
-   * `flush`.
+   * The batch is done, but for the events at the positions in `held` (ascending), whose memory is given back all the
+   * same. The cursor moves when all before it are done too; it is durable within a second, and after `flush`.
    */
-  commit(batch: Batch): void
+  commit(batch: Batch, held?: readonly Position[]): void
+  /** Events that a commit left open are done. A restart reads those that are not, and their neighbours do not come. */
+  finish(positions: readonly Position[]): void
   /** Makes the cursor durable now. */
   flush(): Promise<void>
   /** Goes to a position (replay): later reads begin there. Not while batches are in flight. */

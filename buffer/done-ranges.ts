@@ -11,11 +11,10 @@ export class DoneRanges {
   /** Every event before it is done. */
   cursor: Position
   /** Beyond the cursor; ascending, disjoint, not touching. */
-  #ranges: Range[]
+  readonly #ranges: Range[] = []
 
   constructor(cursor: Position, ranges: readonly Range[] = []) {
     this.cursor = cursor
-    this.#ranges = []
     for (const { from, to } of ranges) this.add(from, to)
   }
 
@@ -28,25 +27,53 @@ export class DoneRanges {
     return this.#ranges.reduce((sum, { from, to }) => sum + to - from, 0)
   }
 
+  /** Cheap where ranges are many: an output that joins lines leaves a hole for each that waits. */
   add(from: Position, to: Position): void {
-    if (to <= this.cursor) return
+    if (to <= from || to <= this.cursor) return
     const merged = { from, to }
-    const apart: Range[] = []
-    for (const range of this.#ranges) {
-      if (range.to < merged.from || range.from > merged.to) {
-        apart.push(range)
-        continue
-      }
-      merged.from = Math.min(merged.from, range.from)
-      merged.to = Math.max(merged.to, range.to)
+    const first = this.#firstEndingAt(from)
+    let end = first
+    for (; end < this.#ranges.length && this.#ranges[end]!.from <= to; end++) {
+      merged.from = Math.min(merged.from, this.#ranges[end]!.from)
+      merged.to = Math.max(merged.to, this.#ranges[end]!.to)
     }
-    if (merged.from <= this.cursor) this.cursor = merged.to
-    else apart.push(merged)
-    this.#ranges = apart.sort((a, b) => a.from - b.from)
+    if (merged.from > this.cursor) {
+      this.#ranges.splice(first, end - first, merged)
+      return
+    }
+    this.cursor = merged.to
+    this.#ranges.splice(first, end - first)
   }
 
   /** Whether all of [from, to) is done. */
   has(from: Position, to: Position): boolean {
-    return to <= this.cursor || this.#ranges.some((range) => range.from <= from && to <= range.to)
+    if (to <= this.cursor) return true
+    const range = this.#ranges[this.#firstEndingAt(to)]
+    return range !== undefined && range.from <= from
+  }
+
+  /** What of [from, to) is not done, in order. */
+  gaps(from: Position, to: Position): Range[] {
+    const gaps: Range[] = []
+    let at = Math.max(from, this.cursor)
+    for (let i = this.#firstEndingAt(at); i < this.#ranges.length && this.#ranges[i]!.from < to; i++) {
+      const range = this.#ranges[i]!
+      if (range.from > at) gaps.push({ from: at, to: range.from })
+      at = Math.max(at, range.to)
+    }
+    if (at < to) gaps.push({ from: at, to })
+    return gaps
+  }
+
+  /** Index of the first range that ends at `position` or beyond it. */
+  #firstEndingAt(position: Position): number {
+    let low = 0
+    let high = this.#ranges.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#ranges[middle]!.to < position) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }

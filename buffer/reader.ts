@@ -122,12 +122,21 @@ class FileReader implements Reader {
     }
   }
 
-  commit(batch: Batch): void {
+  commit(batch: Batch, held: readonly Position[] = []): void {
     const lent = this.#lent.get(batch)
     if (lent === undefined) return
     this.#lent.delete(batch)
     for (const block of lent.blocks) this.#parts.pool.release(block)
-    this.#finish(batch.from, batch.to)
+    let from = batch.from
+    for (const position of held) {
+      this.#finish(from, position)
+      from = position + 1
+    }
+    this.#finish(from, batch.to)
+  }
+
+  finish(positions: readonly Position[]): void {
+    for (const position of positions) this.#finish(position, position + 1)
   }
 
   async flush(): Promise<void> {
@@ -182,7 +191,9 @@ class FileReader implements Reader {
     for (;;) {
       while (!isFull(builder, limits) && source.next()) {
         const { position } = source
-        if (!this.#done.has(position - source.header.count + source.skip, position)) builder.take(source)
+        const from = position - source.header.count + source.skip
+        if (this.#done.has(from, position)) continue
+        for (const gap of this.#done.gaps(from, position)) builder.take(source, gap)
       }
       if (isFull(builder, limits)) return false
       if (!(await source.more())) return true

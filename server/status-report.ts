@@ -3,6 +3,7 @@ import type { BufferStatus, EventBuffer } from '../buffer/buffer.ts'
 import { RETRY_REASONS } from '../outputs/output.ts'
 import type { Config } from './config/config.ts'
 import { KNOCKS_MAX } from './core/knocks.ts'
+import { FILTER_REASONS } from './core/metrics.ts'
 import type { OutputStats } from './core/output-stats.ts'
 import type { InputReport, KnockReport, OutputReport, RunState, StatusReport } from './core/status.ts'
 import type { RunningInput, RunningOutput } from './pipeline.ts'
@@ -60,6 +61,7 @@ function reportOutput({ config, delivery }: RunningOutput, next: number): Output
   const { state, lastError } = delivery.state()
   const oldestMs = stats.get('oldestReceivedMs')
   const counts = RETRY_REASONS.map((reason) => [reason, stats.get(`retry_${reason}`)] as const)
+  const filterErrors = FILTER_REASONS.map((reason) => [reason, stats.get(`filter_${reason}`)] as const)
   return {
     name: config.name,
     type: config.type,
@@ -70,6 +72,8 @@ function reportOutput({ config, delivery }: RunningOutput, next: number): Output
     delivered: stats.get('delivered'),
     dead: stats.get('dead'),
     dropped: stats.get('dropped'),
+    joined: stats.get('joined'),
+    filterErrors: Object.fromEntries(filterErrors.filter(([, count]) => count > 0)),
     unmatched: stats.get('unmatched'),
     lagEvents: Math.max(0, next - stats.get('startPosition') - countedEvents(stats)),
     oldestAgeS: oldestMs > 0 ? Math.max(0, (Date.now() - oldestMs) / 1000) : undefined,
@@ -81,7 +85,7 @@ function reportOutput({ config, delivery }: RunningOutput, next: number): Output
 
 /** Events that are done, one way or another, since the output was opened first. */
 function countedEvents(stats: OutputStats): number {
-  const counters = ['delivered', 'dead', 'dropped', 'unmatched', 'damaged'] as const
+  const counters = ['delivered', 'dead', 'dropped', 'joined', 'unmatched', 'damaged'] as const
   return counters.reduce((sum, name) => sum + stats.get(name), 0)
 }
 

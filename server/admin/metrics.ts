@@ -1,6 +1,6 @@
 /** Turns the plain counters into Prometheus' text. What there is to count stands in `server/core/metrics.ts`. */
 import { type Metric, Registry } from 'prom-client'
-import { LATENCY_BUCKETS_S, METRICS, type MetricName, REJECT_REASONS } from '../core/metrics.ts'
+import { FILTER_REASONS, LATENCY_BUCKETS_S, METRICS, type MetricName, REJECT_REASONS } from '../core/metrics.ts'
 import type { OutputCounter, OutputStats } from '../core/output-stats.ts'
 import type { StatusReport } from '../core/status.ts'
 import type { AdminSources } from './sources.ts'
@@ -21,7 +21,7 @@ interface Scrape {
 type Sampler = (scrape: Scrape) => readonly Sample[]
 
 const RETRY_REASONS = ['network', 'timeout', 'throttled', 'unavailable', 'blocked', 'other'] as const
-const RESULTS = ['delivered', 'dead', 'dropped'] as const
+const RESULTS = ['delivered', 'dead', 'dropped', 'joined'] as const
 
 const single = (value: number): readonly Sample[] => [{ labels: {}, value }]
 
@@ -91,6 +91,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_buffer_duplicates_total: ({ sources }) => single(sources.buffer().duplicates),
   logboom_buffer_damaged_events: ({ sources }) => single(sources.buffer().recovered.damagedEvents),
   logboom_output_events_total: outputsBy('result', RESULTS, (result) => result),
+  logboom_filter_errors_total: outputsBy('reason', FILTER_REASONS, (reason) => `filter_${reason}` as const),
   logboom_output_lag_events: ({ report }) =>
     report.outputs.map((output) => ({ labels: { output: output.name }, value: output.lagEvents })),
   logboom_output_oldest_event_age_seconds: eachOutput(oldestAgeSeconds),

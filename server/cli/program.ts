@@ -12,6 +12,7 @@ import { register as registerSend } from './send.ts'
 import { register as registerStatus } from './status.ts'
 import { register as registerTail } from './tail.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
+import { register as registerTest } from './test.ts'
 import { register as registerValidate } from './validate.ts'
 
 export interface GlobalOptions {
@@ -26,6 +27,7 @@ export interface Actions {
 /** In the order of the help. */
 const VERBS = [
   registerValidate,
+  registerTest,
   registerConfig,
   registerSchema,
   registerSend,

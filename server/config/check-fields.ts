@@ -91,11 +91,15 @@ function helpOf(field: Field, key: string): string {
   return field.kind === 'secret' ? `${field.doc} It may also be read from a file: \`${key}_file\`.` : field.doc
 }
 
+/** A value of a field of kind `map`: a number or boolean is taken too. */
+const MAP_VALUE: Field = { kind: 'string', doc: 'A value.' }
+
 function fieldAt(fields: Fields, within: KeyPath): Field | undefined {
   // A list's elements are the list's own matter, so the index at the end of `strings[0]` is left off.
   const steps = within.filter((step) => typeof step === 'string')
   const last = steps.at(-1)
   if (last === undefined || (typeof within.at(-1) === 'number' && isMapList(fields, steps))) return undefined
+  if (steps.length > 1 && fieldAt(fields, steps.slice(0, -1))?.kind === 'map') return MAP_VALUE
   const map = fieldsAt(fields, steps.slice(0, -1)) ?? {}
   if (Object.hasOwn(map, last)) return map[last]
   const secret = last.replace(/_file$/, '')

@@ -5,7 +5,7 @@ import { LogboomError } from '../core/errors.ts'
 import type { ConfigOf, Described, Fields } from '../core/fields.ts'
 import { parseMatch } from '../delivery/match.ts'
 import { checkFields } from './check-fields.ts'
-import type { InputConfig, OutputConfig } from './config.ts'
+import type { FilterConfig, InputConfig, OutputConfig } from './config.ts'
 import { alternatives, describeFound, exampleOf } from './describe-field.ts'
 import { asText, isMap, keyName, type RawContext } from './raw-values.ts'
 import { INPUT_FIELDS, NAME_PATTERN, OUTPUT_FIELDS } from './sections.ts'
@@ -37,8 +37,18 @@ export async function checkInputs(raw: unknown, table: ModuleTable, context: Raw
   return inputs
 }
 
+interface OutputSurroundings {
+  readonly table: ModuleTable
+  readonly filters: readonly FilterConfig[]
+}
+
 /** As `checkInputs`. */
-export async function checkOutputs(raw: unknown, table: ModuleTable, context: RawContext): Promise<OutputConfig[]> {
+export async function checkOutputs(
+  raw: unknown,
+  { table, filters: all }: OutputSurroundings,
+  context: RawContext,
+): Promise<OutputConfig[]> {
+  const filters = all.map(({ filter, ...order }) => order)
   const outputs: OutputConfig[] = []
   for (const named of nameComponents(raw, { section: 'outputs', kind: 'output', table }, context)) {
     const output = await loadOutput(named.url)
@@ -48,7 +58,7 @@ export async function checkOutputs(raw: unknown, table: ModuleTable, context: Ra
     const { match, batch, retry_limit, on_lag } = checked as ConfigOf<typeof OUTPUT_FIELDS>
     checkMatch(match, [...named.path, 'match'], context)
     outputs.push({
-      ...{ name, type, output, module: url, match },
+      ...{ name, type, output, module: url, match, filters },
       batch: { sizeBytes: batch.size, events: batch.events, ageMs: batch.age },
       retryLimit: retry_limit,
       onLag: on_lag,
@@ -58,7 +68,8 @@ export async function checkOutputs(raw: unknown, table: ModuleTable, context: Ra
   return outputs
 }
 
-function checkMatch(match: string, path: KeyPath, { source, problems }: RawContext): void {
+/** Reports a match that is none. */
+export function checkMatch(match: string, path: KeyPath, { source, problems }: RawContext): void {
   try {
     parseMatch(match)
   } catch (error) {

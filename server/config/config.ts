@@ -6,6 +6,8 @@ import type { Output } from '../../outputs/output.ts'
 import type { Protocol } from '../../protocols/protocol.ts'
 import type { Sequence } from '../core/event.ts'
 import type { Fields, HostPort } from '../core/fields.ts'
+import type { Filter, FilterOrder } from '../delivery/filters/filter.ts'
+import type { TestCase } from '../delivery/filters/test-run.ts'
 
 export interface Config {
   /** Undefined: there is no file, and this is the embedded default. */
@@ -17,7 +19,10 @@ export interface Config {
   readonly shutdownLimitMs: number
   readonly buffer: BufferConfig
   readonly inputs: readonly InputConfig[]
+  readonly filters: readonly FilterConfig[]
   readonly outputs: readonly OutputConfig[]
+  /** What `logboom test` runs. */
+  readonly tests: readonly TestCase[]
 }
 
 export interface BufferConfig {
@@ -37,6 +42,10 @@ export interface InputConfig {
   readonly options: object
 }
 
+export interface FilterConfig extends FilterOrder {
+  readonly filter: Filter<Fields>
+}
+
 export interface OutputConfig {
   readonly name: string
   readonly type: string
@@ -44,6 +53,8 @@ export interface OutputConfig {
   /** URL of the output's module, for the thread that opens it; it exports it as `output`. */
   readonly module: string
   readonly match: string
+  /** Those of the whole file, since a change of them is one of each output. */
+  readonly filters: readonly FilterOrder[]
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   /** Tries before an event goes to the dead letters; undefined: without end. */
   readonly retryLimit: number | undefined

@@ -29,6 +29,8 @@ export function expectation(field: Field): string {
       return alternatives(field.of)
     case 'strings':
       return 'a list of texts'
+    case 'map':
+      return 'a map of texts, numbers and booleans'
     case 'group':
       return 'a map'
     case 'groups':
@@ -66,6 +68,7 @@ const EXAMPLES: Readonly<Record<Field['kind'], string>> = {
   address: '127.0.0.1:24224',
   enum: '',
   strings: '[a, b]',
+  map: '{ key: value }',
   group: '{ key: value }',
   groups: '[{ key: value }]',
 }
@@ -73,7 +76,7 @@ const EXAMPLES: Readonly<Record<Field['kind'], string>> = {
 export function exampleOf(field: Field): string {
   if (field.example !== undefined) return field.example
   if (field.kind === 'enum') return field.default ?? field.of[0]!
-  if ('default' in field && field.default !== undefined && field.kind !== 'strings') return String(field.default)
+  if ('default' in field && typeof field.default !== 'object') return String(field.default)
   return EXAMPLES[field.kind]
 }
 

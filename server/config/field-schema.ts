@@ -63,6 +63,8 @@ function valueSchema(field: Field): z.ZodType {
       return z
         .union([z.string(), z.array(z.string())])
         .transform((value) => (typeof value === 'string' ? [value] : value))
+    case 'map':
+      return z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
     case 'group':
       return schemaOf(field.fields)
     case 'groups':

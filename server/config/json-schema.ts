@@ -8,7 +8,8 @@ import { PROTOCOLS } from '../../protocols/registry.ts'
 import type { Described, Fields } from '../core/fields.ts'
 import { loadOutput, loadProtocol, type ModuleTable } from './components.ts'
 import { schemaOf } from './field-schema.ts'
-import { INPUT_FIELDS, NAME_PATTERN, OUTPUT_FIELDS, SECTIONS } from './sections.ts'
+import { actionField, loadFilters } from './filters.ts'
+import { FILTER_FIELDS, INPUT_FIELDS, NAME_PATTERN, OUTPUT_FIELDS, SECTIONS } from './sections.ts'
 
 type JsonSchema = Record<string, unknown>
 
@@ -26,6 +27,8 @@ export async function configJsonSchema({ protocols = PROTOCOLS, outputs = OUTPUT
     properties: {
       ...(sections.properties as JsonSchema),
       inputs: componentsSchema('input', inputs, 'Where events come from, by name.'),
+      filters: filtersSchema(await loadFilters()),
+      tests: TESTS_SCHEMA,
       outputs: { ...componentsSchema('output', destinations, 'Where events go, by name.'), minProperties: 1 },
     },
     required: ['inputs', 'outputs'],
@@ -86,6 +89,42 @@ function refTo(kind: Kind, type: string): JsonSchema {
 function fieldsSchema(fields: Fields): JsonSchema {
   const { $schema, ...schema } = z.toJSONSchema(schemaOf(fields), { target: 'draft-7', io: 'input', override })
   return schema
+}
+
+/** Each has exactly one action; text may stand for the map of one that has a shorthand. */
+function filtersSchema(filters: Awaited<ReturnType<typeof loadFilters>>): JsonSchema {
+  const actions = Object.fromEntries([...filters].map(([type, filter]) => [type, actionField(filter)]))
+  const schema = fieldsSchema({ ...FILTER_FIELDS, ...actions })
+  const properties = schema.properties as Record<string, JsonSchema>
+  for (const [type, field] of Object.entries(actions)) {
+    if (field.kind !== 'group' || field.shorthand === undefined) continue
+    const { [field.shorthand]: short } = properties[type]!.properties as Record<string, JsonSchema>
+    properties[type] = { anyOf: [properties[type]!, short!] }
+  }
+  const oneOf = [...filters.keys()].map((type) => ({ required: [type] }))
+  return {
+    description: 'What happens to events on the way out, in this order.',
+    type: 'array',
+    items: { ...schema, oneOf },
+  }
+}
+
+const EVENT_SCHEMA = {
+  type: 'object',
+  required: ['record'],
+  additionalProperties: false,
+  properties: { tag: { type: 'string' }, record: { type: 'object' }, time: { type: 'string' } },
+}
+const EVENTS_SCHEMA = { anyOf: [EVENT_SCHEMA, { type: 'array', items: EVENT_SCHEMA }] }
+const TESTS_SCHEMA = {
+  description: 'Cases that `logboom test` runs through the filters.',
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['name', 'input'],
+    additionalProperties: false,
+    properties: { name: { type: 'string' }, input: EVENTS_SCHEMA, expect: EVENTS_SCHEMA, dropped: { const: true } },
+  },
 }
 
 type Override = NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override']>

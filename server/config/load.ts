@@ -15,10 +15,12 @@ import type { Config } from './config.ts'
 import { ConfigErrors } from './config-errors.ts'
 import { crossCheck } from './cross-checks.ts'
 import { rangeInWords } from './describe-field.ts'
+import { checkFilters } from './filters.ts'
 import { type ConfigFile, findConfigFile } from './find-file.ts'
 import { isMap, type RawContext } from './raw-values.ts'
-import { EMBEDDED_DEFAULT, NOT_BUILT, SECTIONS } from './sections.ts'
+import { EMBEDDED_DEFAULT, SECTIONS } from './sections.ts'
 import { type KeyPath, parseSource } from './source.ts'
+import { checkTestCases } from './test-cases.ts'
 
 export interface LoadOptions {
   /**
@@ -87,17 +89,25 @@ async function check({ context, file, environment, options }: CheckOptions): Pro
   const { source, problems } = context
   if (problems.some(({ code }) => code === 'LB-C005')) return undefined
   const raw = source.value ?? {}
-  const { inputs: rawInputs, outputs: rawOutputs, ...rest } = isMap(raw) ? raw : {}
-  const sections = checkFields(SECTIONS, isMap(raw) ? withoutUnbuilt(rest, context) : raw, [], context)
+  const {
+    inputs: rawInputs,
+    filters: rawFilters,
+    outputs: rawOutputs,
+    tests: rawTests,
+    ...rest
+  } = isMap(raw) ? raw : {}
+  const sections = checkFields(SECTIONS, isMap(raw) ? rest : raw, [], context)
   if (!isMap(raw)) return undefined
   const inputs = await checkInputs(rawInputs, options.protocols ?? PROTOCOLS, context)
-  const outputs = await checkOutputs(rawOutputs, options.outputs ?? OUTPUTS, context)
+  const filters = await checkFilters(rawFilters, context)
+  const outputs = await checkOutputs(rawOutputs, { table: options.outputs ?? OUTPUTS, filters }, context)
+  const tests = checkTestCases(rawTests, context)
   if (sections === undefined) return undefined
   const { node, admin, log, shutdown_limit, buffer } = sections as ConfigOf<typeof SECTIONS>
   const config: Config = {
     file: file?.path,
     node: { id: node.id ?? hostname(), sequence: sequenceFrom(environment, node.sequence, problems) },
-    ...{ admin, log, shutdownLimitMs: shutdown_limit, inputs, outputs },
+    ...{ admin, log, shutdownLimitMs: shutdown_limit, inputs, filters, outputs, tests },
     buffer: {
       path: path.resolve(context.directory, buffer.path),
       chunkSizeBytes: buffer.chunk_size,
@@ -107,16 +117,6 @@ async function check({ context, file, environment, options }: CheckOptions): Pro
   }
   problems.push(...crossCheck(config, source))
   return problems.length === 0 ? config : undefined
-}
-
-function withoutUnbuilt(raw: Readonly<Record<string, unknown>>, { source, problems }: RawContext): object {
-  const entries = Object.entries(raw).filter(([key]) => {
-    if (!Object.hasOwn(NOT_BUILT, key)) return true
-    const place = source.place([key], 'key')
-    problems.push(new LogboomError('LB-C013', { key, what: NOT_BUILT[key]! }, { place }))
-    return false
-  })
-  return Object.fromEntries(entries)
 }
 
 /** The names are those of the systems that Logboom takes over from. */

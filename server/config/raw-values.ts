@@ -60,7 +60,14 @@ function prepareValue(field: Field, value: unknown, path: KeyPath, context: RawC
       return absolute(asText(value), context)
     case 'strings':
       return Array.isArray(value) ? value.map(asText) : asText(value)
+    case 'map':
+      return isMap(value)
+        ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asText(item)]))
+        : asText(value)
     case 'group':
+      if (field.shorthand !== undefined && isScalar(value)) {
+        return prepareMap(field.fields, { [field.shorthand]: value }, path, context)
+      }
       return prepareMap(field.fields, value, path, context)
     case 'groups':
       if (!Array.isArray(value)) return asText(value)
@@ -72,6 +79,10 @@ function prepareValue(field: Field, value: unknown, path: KeyPath, context: RawC
 
 function absolute(value: unknown, { directory }: RawContext): unknown {
   return typeof value === 'string' && value !== '' ? resolve(directory, value) : value
+}
+
+function isScalar(value: unknown): boolean {
+  return value !== null && value !== undefined && !Array.isArray(value) && !isMap(value)
 }
 
 export function asText(value: unknown): unknown {

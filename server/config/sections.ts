@@ -4,7 +4,7 @@ import type { Fields } from '../core/fields.ts'
 /** Names of inputs and outputs become metric labels and folder names. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/
 
-export const COMPONENT_SECTIONS = ['inputs', 'outputs'] as const
+export const COMPONENT_SECTIONS = ['inputs', 'filters', 'outputs', 'tests'] as const
 
 /** The top level of the file, but for COMPONENT_SECTIONS. */
 export const SECTIONS = {
@@ -113,6 +113,16 @@ export const INPUT_FIELDS = {
   },
 } as const satisfies Fields
 
+/** What every filter has beside its one action. */
+export const FILTER_FIELDS = {
+  match: {
+    kind: 'string',
+    default: '**',
+    doc: 'Tags of the events it is for, as the filters before it left them; others it does not look at.',
+    example: '"docker.**"',
+  },
+} as const satisfies Fields
+
 export const OUTPUT_FIELDS = {
   type: {
     kind: 'string',
@@ -149,9 +159,6 @@ export const OUTPUT_FIELDS = {
     doc: 'What happens when this output holds the buffer at its limit: `block` makes the inputs wait.',
   },
 } as const satisfies Fields
-
-/** Keys of the design that do not work yet: they get an error that says so. */
-export const NOT_BUILT: Readonly<Record<string, string>> = { filters: 'filters' }
 
 /** What runs where there is no file. */
 export const EMBEDDED_DEFAULT = `

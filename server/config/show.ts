@@ -3,10 +3,11 @@ import { stringify } from 'yaml'
 import { formatAddress } from '../core/address.ts'
 import type { Address, Field, Fields } from '../core/fields.ts'
 import type { Config } from './config.ts'
+import { actionField } from './filters.ts'
 import type { LoadedConfig } from './load.ts'
 import { keyName } from './raw-values.ts'
 import { holdsSecret, MASK, maskUrls } from './secrecy.ts'
-import { INPUT_FIELDS, OUTPUT_FIELDS, SECTIONS } from './sections.ts'
+import { FILTER_FIELDS, INPUT_FIELDS, OUTPUT_FIELDS, SECTIONS } from './sections.ts'
 import type { KeyPath } from './source.ts'
 import { formatDuration, formatSize } from './units.ts'
 
@@ -30,6 +31,7 @@ export function showConfig(loaded: LoadedConfig): string {
       { text: `  ${name}:`, origin: undefined },
       ...mapLines({ ...INPUT_FIELDS, ...protocol.fields }, { type, ...options }, { path: ['inputs', name], loaded }),
     ]),
+    ...filtersLines(loaded),
     { text: 'outputs:', origin: undefined },
     ...config.outputs.flatMap((output) => [
       { text: `  ${output.name}:`, origin: undefined },
@@ -41,6 +43,17 @@ export function showConfig(loaded: LoadedConfig): string {
   ]
   const head = `# ${loaded.config.file ?? 'The embedded default: there is no file'}\n`
   return `${head}${lines.map(withComment).join('\n')}\n`
+}
+
+/** Cases of `logboom test` are not shown: they run nothing. */
+function filtersLines(loaded: LoadedConfig): Line[] {
+  const { filters } = loaded.config
+  if (filters.length === 0) return []
+  const items = filters.flatMap(({ type, filter, match, options }, index) => {
+    const fields = { ...FILTER_FIELDS, [type]: actionField(filter) }
+    return withDash(mapLines(fields, { match, [type]: options }, { path: ['filters', index], loaded }), '')
+  })
+  return [{ text: 'filters:', origin: undefined }, ...items]
 }
 
 function sectionValues({ node, admin, log, shutdownLimitMs, buffer }: Config): Values {
@@ -79,12 +92,15 @@ function mapLines(fields: Fields, values: Values, { path, loaded }: Where): Line
 function listLines(fields: Fields, values: readonly Values[], { path, loaded }: Where): Line[] {
   const indent = '  '.repeat(path.length - 1)
   const items = values.flatMap((item, index) => {
-    const lines = mapLines(fields, item, { path: [...path, index], loaded })
-    return lines.map((line, row) => {
-      return row > 0 ? line : { ...line, text: `${indent}  - ${line.text.slice(indent.length + 4)}` }
-    })
+    return withDash(mapLines(fields, item, { path: [...path, index], loaded }), indent)
   })
   return [{ text: `${indent}${path.at(-1)}:${items.length === 0 ? ' []' : ''}`, origin: undefined }, ...items]
+}
+
+function withDash(lines: readonly Line[], indent: string): Line[] {
+  return lines.map((line, row) => {
+    return row > 0 ? line : { ...line, text: `${indent}  - ${line.text.slice(indent.length + 4)}` }
+  })
 }
 
 function scalar(field: Field, value: unknown): string {
@@ -99,6 +115,8 @@ function scalar(field: Field, value: unknown): string {
       return quote(formatAddress(value as Address))
     case 'strings':
       return `[${(value as readonly string[]).map((text) => JSON.stringify(escapeDollars(maskUrls(text)))).join(', ')}]`
+    case 'map':
+      return flowMap(value as Values)
     case 'string':
     case 'path':
     case 'enum':
@@ -106,6 +124,14 @@ function scalar(field: Field, value: unknown): string {
     default:
       return String(value)
   }
+}
+
+function flowMap(values: Values): string {
+  const entries = Object.entries(values).map(([key, value]) => {
+    const shown = typeof value === 'string' ? JSON.stringify(escapeDollars(maskUrls(value))) : String(value)
+    return `${JSON.stringify(key)}: ${shown}`
+  })
+  return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`
 }
 
 /** As it must be written so that it is not taken for a variable. */

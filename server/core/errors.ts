@@ -68,12 +68,6 @@ export const ERRORS = {
     help: `Write \`\${NAME}\` or \`\${NAME:-default}\`; a dollar itself is \`$$\`.`,
   },
   'LB-C012': { name: 'GivenTwice', exit: 78, text: '`{key}` and `{other}` are both set', help: 'Keep one of them.' },
-  'LB-C013': {
-    name: 'NotBuilt',
-    exit: 78,
-    text: '`{key}` is not built yet',
-    help: 'This version has no {what}; leave the key out.',
-  },
   'LB-C014': { name: 'NeedsOther', exit: 78, text: '`{key}` needs `{other}`', help: '{why}' },
 
   'LB-S001': {

@@ -43,10 +43,18 @@ export type Field =
   | (FieldCommon & { readonly kind: 'enum'; readonly of: readonly string[]; readonly default?: string })
   /** A list of strings; a single string is a list of one. */
   | (FieldCommon & { readonly kind: 'strings'; readonly default?: readonly string[] })
-  /** A map of its own fields; left out, it is made of its fields' defaults. */
-  | (FieldCommon & { readonly kind: 'group'; readonly fields: Fields })
+  /** A map of names that the operator chooses to texts, numbers and booleans. */
+  | (FieldCommon & { readonly kind: 'map'; readonly default?: Readonly<Record<string, Scalar>> })
+  /**
+   * A map of its own fields; left out, it is made of its fields' defaults. Text in the place of the map is its field
+   * `shorthand`.
+   */
+  | (FieldCommon & { readonly kind: 'group'; readonly fields: Fields; readonly shorthand?: string })
   /** A list of maps. */
-  | (FieldCommon & { readonly kind: 'groups'; readonly fields: Fields })
+  | (FieldCommon & { readonly kind: 'groups'; readonly fields: Fields; readonly default?: readonly [] })
+
+/** A value of a field of kind `map`. */
+export type Scalar = string | number | boolean
 
 export type Fields = Readonly<Record<string, Field>>
 
@@ -77,11 +85,13 @@ type ValueOf<F extends Field> = F extends { kind: 'string' | 'secret' | 'path' }
           ? E
           : F extends { kind: 'strings' }
             ? readonly string[]
-            : F extends { kind: 'group'; fields: infer G extends Fields }
-              ? ConfigOf<G>
-              : F extends { kind: 'groups'; fields: infer G extends Fields }
-                ? readonly ConfigOf<G>[]
-                : never
+            : F extends { kind: 'map' }
+              ? Readonly<Record<string, Scalar>>
+              : F extends { kind: 'group'; fields: infer G extends Fields }
+                ? ConfigOf<G>
+                : F extends { kind: 'groups'; fields: infer G extends Fields }
+                  ? readonly ConfigOf<G>[]
+                  : never
 
 /** What a component is given: every field by its name, checked, with defaults, in base units (ms, bytes). */
 export type ConfigOf<F extends Fields> = {

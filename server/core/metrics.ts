@@ -44,7 +44,12 @@ export const METRICS = {
   logboom_output_events_total: {
     kind: 'counter',
     labels: ['output', 'result'],
-    help: 'Events an output is done with, by result: delivered, dead, dropped.',
+    help: 'Events an output is done with, by result: delivered, dead, dropped, joined (part of another event).',
+  },
+  logboom_filter_errors_total: {
+    kind: 'counter',
+    labels: ['output', 'reason'],
+    help: 'Times a filter of an output could not do what it should, by reason; the events were kept.',
   },
   logboom_output_lag_events: {
     kind: 'gauge',
@@ -71,7 +76,7 @@ export const METRICS = {
   logboom_ledger_unaccounted_events: {
     kind: 'gauge',
     labels: ['output'],
-    help: 'Received less delivered, buffered, dead, dropped and unmatched: must be 0.',
+    help: 'Received less delivered, buffered, dead, dropped, joined and unmatched: must be 0.',
   },
 } as const satisfies Record<string, MetricSpec>
 
@@ -102,6 +107,23 @@ export const REJECT_REASONS = [
   'chunk_limit',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
+
+/** Why a filter could not do what it should. Every reason is a label value, so the list is closed. */
+export const FILTER_REASONS = [
+  /** A field does not read as its format says. */
+  'not_parsed',
+  'bad_time',
+  /** Over a limit of size, depth or count. */
+  'too_large',
+  /** A tag that cannot be one. */
+  'bad_tag',
+  /** What was to be joined was handed on without its end: the time was up, or too much waited. */
+  'join_timeout',
+  'join_limit',
+  /** A fault of Logboom: please report it. */
+  'fault',
+] as const
+export type FilterReason = (typeof FILTER_REASONS)[number]
 
 /** One input's counters: plain numbers on the main thread. */
 export interface InputStats {

@@ -2,12 +2,14 @@
  * One output's counters, in memory that its thread and the main thread share: the thread adds, the main thread looks.
  * Each slot has one writer, so plain reads and writes of doubles are enough.
  */
-import { LATENCY_BUCKETS_S } from './metrics.ts'
+import { FILTER_REASONS, LATENCY_BUCKETS_S } from './metrics.ts'
 
 const GAUGES = [
   'delivered',
   'dead',
   'dropped',
+  /** Events that a filter made part of another. */
+  'joined',
   'unmatched',
   'damaged',
   'oldestReceivedMs',
@@ -28,6 +30,7 @@ const GAUGES = [
   'retry_unavailable',
   'retry_blocked',
   'retry_other',
+  ...FILTER_REASONS.map((reason) => `filter_${reason}` as const),
 ] as const
 export type OutputCounter = (typeof GAUGES)[number]
 

@@ -27,6 +27,10 @@ export interface OutputReport {
   readonly delivered: number
   readonly dead: number
   readonly dropped: number
+  /** Events that a filter made part of another. */
+  readonly joined: number
+  /** What filters could not do, by reason; only reasons that occurred. */
+  readonly filterErrors: Readonly<Record<string, number>>
   readonly unmatched: number
   readonly lagEvents: number
   readonly oldestAgeS: number | undefined

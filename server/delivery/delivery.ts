@@ -3,6 +3,7 @@ import type { ReaderSeat } from '../../buffer/buffer.ts'
 import type { Sequence } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import type { OutputStats } from '../core/output-stats.ts'
+import type { FilterOrder } from './filters/filter.ts'
 
 /** Everything a delivery thread is told; plain data that crosses by structured clone. */
 export interface DeliveryOrder {
@@ -12,7 +13,10 @@ export interface DeliveryOrder {
   readonly module: string
   readonly options: object
   readonly seat: ReaderSeat
+  /** Of the tag as it came. */
   readonly match: string
+  /** In their order; most outputs have none, and their events are not looked at. */
+  readonly filters: readonly FilterOrder[]
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   readonly retryLimit: number | undefined
   readonly sequence: Sequence

@@ -32,7 +32,8 @@ export interface StatsKeeper {
 export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsParts, circuit: Circuit): StatsKeeper {
   const unmatchedBefore = stats.get('unmatched')
   const damagedBefore = stats.get('damaged')
-  const counted = stats.get('delivered') + stats.get('dead') + stats.get('dropped') + unmatchedBefore + damagedBefore
+  const filtered = stats.get('dropped') + stats.get('joined')
+  const counted = stats.get('delivered') + stats.get('dead') + filtered + unmatchedBefore + damagedBefore
   const { cursor: firstCursor, doneBeyondEvents } = reader.status()
   stats.set('startPosition', firstCursor + doneBeyondEvents - counted)
 

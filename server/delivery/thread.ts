@@ -4,6 +4,7 @@ import type { OpenReader, Reader } from '../../buffer/buffer.ts'
 import type { Output, Writer } from '../../outputs/output.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Fields } from '../core/fields.ts'
+import type { FilterReason } from '../core/metrics.ts'
 import { OutputStats } from '../core/output-stats.ts'
 import { createLogger } from '../logger.ts'
 import { type DeadLetters, openDeadLetters } from './dead-letters.ts'
@@ -41,6 +42,7 @@ interface Opened {
 const { order, memory } = workerData as ThreadData
 const port = parentPort!
 const tell = (message: FromThread) => port.postMessage(message)
+const stats = new OutputStats(memory)
 const log = createLogger({ level: order.logLevel }).child({ output: order.output })
 
 /** The dead letters last: they are the one part that changes something on disk. */
@@ -50,10 +52,20 @@ async function openParts(): Promise<Opened> {
   const options = order.options as never
   const { sizeBytes: maxBytes, events: maxEvents, ageMs: maxAgeMs } = order.batch
   const limits = { maxBytes, maxEvents, maxAgeMs, concurrency: output.concurrency?.(options) ?? 1 }
-  const reader = await openReader(order.seat, parseMatch(order.match))
+  const reader = await filtering(await openReader(order.seat, parseMatch(order.match)))
   const { output: name, sequence, directory } = order
   const writer = await output.open(options, { name, sequence, directory, log, clock: systemClock })
   return { reader, writer, deadLetters: await openDeadLetters(order.deadLetterDirectory, { log }), limits }
+}
+
+/** Without filters the reader is as it was. */
+async function filtering(reader: Reader): Promise<Reader> {
+  if (order.filters.length === 0) return reader
+  const { openChain } = await import('./filters/open-chain.ts')
+  const { FilteringReader } = await import('./filters/filtering-reader.ts')
+  const count = (reason: FilterReason) => stats.add(`filter_${reason}`, 1)
+  const chain = await openChain(order.filters, { monotonic: systemClock.monotonic, count })
+  return new FilteringReader({ reader, chain, stats, clock: systemClock })
 }
 
 async function run(parts: Opened): Promise<void> {
@@ -67,7 +79,7 @@ async function run(parts: Opened): Promise<void> {
   await runDelivery({
     ...parts,
     output: order.output,
-    stats: new OutputStats(memory),
+    stats,
     retry: { limit: order.retryLimit, random: Math.random },
     clock: systemClock,
     log,

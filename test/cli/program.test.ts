@@ -23,7 +23,19 @@ test('no verb and `run` start the server, with the configuration that is named b
 test('help and version are data', async () => {
   const help = await runProgram('--help')
   assert.deepEqual([help.exitCode, help.talk], [0, ''])
-  const verbs = ['run', 'validate', 'config', 'schema', 'send', 'tail', 'query', 'status', 'healthcheck', 'explain']
+  const verbs = [
+    'run',
+    'validate',
+    'test',
+    'config',
+    'schema',
+    'send',
+    'tail',
+    'query',
+    'status',
+    'healthcheck',
+    'explain',
+  ]
   for (const verb of verbs) assert.match(help.output, new RegExp(`^ {2}${verb}\\b`, 'm'))
   assert.deepEqual(await runProgram('--version'), { exitCode: 0, output: `${VERSION}\n`, talk: '', started: undefined })
 })

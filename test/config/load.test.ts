@@ -17,6 +17,7 @@ test('what is left out has its default, in base units', async () => {
     admin: { listen: { host: '127.0.0.1', port: 8686 } },
     log: { level: 'info' },
     shutdownLimitMs: 30_000,
+    ...{ filters: [], tests: [] },
   })
   const { path: bufferPath, ...limits } = buffer
   assert.equal(bufferPath, path.join(path.dirname(file!), 'logboom-data'))
@@ -31,7 +32,7 @@ test('what is left out has its default, in base units', async () => {
   assert.equal(output.name, 'store')
   assert.deepEqual(options, { url: 'http://store:1', hosts: ['a', 'b'], limit: 1_048_576, tls: {} })
   assert.deepEqual(common, {
-    ...{ name: 'store', type: 'store', module: STUBS.outputs.store, match: '**' },
+    ...{ name: 'store', type: 'store', module: STUBS.outputs.store, match: '**', filters: [] },
     batch: { sizeBytes: 2_097_152, events: 50_000, ageMs: 200 },
     ...{ retryLimit: undefined, onLag: 'block' },
   })

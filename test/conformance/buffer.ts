@@ -228,6 +228,34 @@ function cursorCases(check: Check): void {
     assert.deepEqual((await readNumbers(after, 2)).numbers, [1, 3])
   })
 
+  check('what a commit leaves open holds the cursor until it is finished, and alone comes again', async (bench) => {
+    await appendAll(bench.buffer, [stream(0, 5), stream(5, 5, { chunkId: 'c' })])
+    const before = await bench.read('out')
+    const { batches } = await readNumbers(before, 10)
+    const ids = batches.flatMap(idsOf)
+    const open = [1, 3, 4, 5, 9]
+    for (const batch of batches) {
+      before.commit(
+        batch,
+        open.filter((position) => position >= batch.from && position < batch.to),
+      )
+    }
+    before.finish([3])
+    await before.flush()
+    assert.deepEqual([before.status().cursor, before.status().lagEvents], [1, 4])
+    await bench.reopen()
+    const after = await bench.read('out')
+    const again = await readNumbers(after, 4)
+    assert.deepEqual(again.numbers, [1, 4, 5, 9])
+    assert.deepEqual(
+      again.batches.flatMap(idsOf),
+      [1, 4, 5, 9].map((position) => ids[position]),
+    )
+    for (const batch of again.batches) after.commit(batch)
+    await after.flush()
+    assert.deepEqual([after.status().cursor, after.status().lagEvents], [10, 0])
+  })
+
   check('what was read and not committed comes again, with the same positions and ids', async (bench) => {
     await appendAll(bench.buffer, [stream(0, 2), stream(2, 2, { chunkId: 'c' })])
     const before = await readNumbers(await bench.read('out'), 4)

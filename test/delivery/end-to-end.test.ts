@@ -42,6 +42,7 @@ async function setUp(t: TestContext) {
       options: { reject_every: 0, broken: false, hang: false, file: flag('ids'), ...options },
       seat: await buffer.seat('disk'),
       match: 'docker.**',
+      filters: [],
       batch: { sizeBytes: 2_000, events: 100, ageMs: 5 },
       retryLimit: undefined,
       sequence: { seed: 0, step: 1 },
@@ -68,7 +69,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 }
 
 function unaccounted({ stats }: Delivery): number {
-  const counted = ['delivered', 'dead', 'dropped', 'unmatched', 'damaged'] as const
+  const counted = ['delivered', 'dead', 'dropped', 'joined', 'unmatched', 'damaged'] as const
   return stats.get('cursor') - stats.get('startPosition') - counted.reduce((sum, name) => sum + stats.get(name), 0)
 }
 

@@ -106,6 +106,7 @@ export function createFakeReader(batches: readonly Batch[], journal: string[] = 
       for (const { count, resolve } of watchers) if (committed.length >= count) resolve()
       watchers = watchers.filter(({ count }) => committed.length < count)
     },
+    finish: (positions) => void journal.push(`finish ${positions.join(',')}`),
     flush: async () => void journal.push('flush'),
     seek: async () => {},
     status() {

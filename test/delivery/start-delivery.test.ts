@@ -37,6 +37,7 @@ async function prepare(t: TestContext, options: Options & { readonly module?: st
       data: { cursorFile: path.join(directory, 'cursor'), events: EVENTS },
     },
     match: 'docker.**',
+    filters: [],
     batch: { sizeBytes: 1_000, events: 10, ageMs: 10 },
     retryLimit: undefined,
     sequence: { seed: 0, step: 1 },
