@@ -49,6 +49,8 @@ export class Connection implements Spender {
   #busy = false
   #held = 0
   #ackTimer: NodeJS.Timeout | undefined
+  /** Acknowledgements that go out together: those of one group become due one behind the other. */
+  #acks: Uint8Array[] = []
   #discardedBytes = 0
 
   /** Takes the place of `accepted`. */
@@ -64,7 +66,7 @@ export class Connection implements Spender {
       stored: (events) => {
         context.stats.events += events
       },
-      acknowledge: (ack) => this.#write(ack),
+      acknowledge: (ack) => this.#acknowledge(ack),
       failed: (error) => this.#refuse(error),
       settled: () => this.#settled(),
     })
@@ -214,9 +216,17 @@ export class Connection implements Spender {
     this.#endIfSettled()
   }
 
-  #write(ack: Uint8Array): void {
-    if (this.#state === 'ended' || this.#socket.destroyed) return
-    this.#socket.write(ack)
+  /** A write to the socket costs more than all the rest that is done for a small message. */
+  #acknowledge(ack: Uint8Array): void {
+    this.#acks.push(ack)
+    if (this.#acks.length === 1) queueMicrotask(() => this.#writeAcks())
+  }
+
+  #writeAcks(): void {
+    const acks = this.#acks
+    this.#acks = []
+    if (acks.length === 0 || this.#state === 'ended' || this.#socket.destroyed) return
+    this.#socket.write(acks.length === 1 ? acks[0]! : Buffer.concat(acks))
     if (this.#socket.writableLength <= LIMITS.unreadAckBytes || this.#ackTimer !== undefined) return
     this.#ackTimer = setTimeout(() => {
       this.#options.refusals.unreadAcks(this.#peer)
@@ -258,6 +268,7 @@ export class Connection implements Spender {
 
   #endIfSettled(): void {
     if (this.#state !== 'ending' || this.#busy || !this.#inFlight.isEmpty) return
+    this.#writeAcks()
     this.#state = 'ended'
     this.#socket.end()
     if (this.#peerEnded) return
