@@ -23,7 +23,7 @@ import {
 } from '../encoding/document.ts'
 import { copyUnsigned } from '../encoding/json-number.ts'
 import { INDEX_DAYS_AHEAD, INDEX_DAYS_PAST, type IndexPattern, renderIndexName } from './index-name.ts'
-import { createPlainEvents, type PlainEvents, writePlainEvents } from './plain-events.ts'
+import { type PlainEvents, writePlainEvents } from './plain-events.ts'
 
 /** The digits of an id's index, `"}}` and a newline; then the newline behind the document. */
 const ACTION_ROOM = 32
@@ -56,11 +56,11 @@ interface Place {
   pos: number
 }
 
-/** `plain` is left out by tests only: with it or without, the same bytes are written. */
+/** With `plain` or without, the same bytes are written. */
 export function createBulkCursor(
   pattern: IndexPattern,
   sequence: Sequence,
-  plain: PlainEvents | undefined = createPlainEvents(),
+  plain: PlainEvents | undefined,
 ): BulkCursor {
   return {
     document: createDocumentCursor(sequence),

@@ -128,6 +128,21 @@
     (if (i32.eq (local.get $first) (i32.const 0xce))
       (then (return (call $integer
         (i64.extend_i32_u (call $big32 (i32.add (local.get $pos) (i32.const 1)))) (i32.const 5)))))
+    (if (i32.eq (local.get $first) (i32.const 0xd0))
+      (then (return (call $integer (i64.extend_i32_s (i32.load8_s offset=1 (local.get $pos))) (i32.const 2)))))
+    (if (i32.eq (local.get $first) (i32.const 0xd1))
+      (then (return (call $integer
+        (i64.extend_i32_s (i32.extend16_s (call $big16 (i32.add (local.get $pos) (i32.const 1))))) (i32.const 3)))))
+    (if (i32.eq (local.get $first) (i32.const 0xd2))
+      (then (return (call $integer
+        (i64.extend_i32_s (call $big32 (i32.add (local.get $pos) (i32.const 1)))) (i32.const 5)))))
+    (if (i32.eq (local.get $first) (i32.const 0xcf))
+      (then
+        (if (i64.lt_s (call $big64 (i32.add (local.get $pos) (i32.const 1))) (i64.const 0))
+          (then (return (i32.const 0))))
+        (return (call $integer (call $big64 (i32.add (local.get $pos) (i32.const 1))) (i32.const 9)))))
+    (if (i32.eq (local.get $first) (i32.const 0xd3))
+      (then (return (call $integer (call $big64 (i32.add (local.get $pos) (i32.const 1))) (i32.const 9)))))
     (if (i32.eq (local.get $first) (i32.const 0xc0)) (then (return (call $word (i32.const 0x6c6c756e) (i32.const 4)))))
     (if (i32.eq (local.get $first) (i32.const 0xc3)) (then (return (call $word (i32.const 0x65757274) (i32.const 4)))))
     (if (i32.eq (local.get $first) (i32.const 0xc2))
@@ -350,4 +365,9 @@
     (local.set $word (i32.load (local.get $at)))
     (i32.or
       (i32.and (i32.rotl (local.get $word) (i32.const 8)) (i32.const 0x00ff00ff))
-      (i32.and (i32.rotr (local.get $word) (i32.const 8)) (i32.const 0xff00ff00)))))
+      (i32.and (i32.rotr (local.get $word) (i32.const 8)) (i32.const 0xff00ff00))))
+
+  (func $big64 (param $at i32) (result i64)
+    (i64.or
+      (i64.shl (i64.extend_i32_u (call $big32 (local.get $at))) (i64.const 32))
+      (i64.extend_i32_u (call $big32 (i32.add (local.get $at) (i32.const 4)))))))
