@@ -96,6 +96,19 @@ test('no ack before emit has resolved, and acks in the order of the messages', a
   assert.deepEqual(await client.receive(acks.length), acks)
 })
 
+test('the acks of one group are one write', async () => {
+  const group = hold()
+  const input = await startInput({ emit: () => group.promise })
+  const client = await input.connect()
+  const ids = Array.from({ length: 50 }, (_, index) => str(`id ${index}`))
+  await client.write(Buffer.concat(ids.map((chunk) => message('x', map({ chunk })))))
+  await eventually(() => input.emitted.length === ids.length)
+  group.resolve()
+  const acks = Buffer.concat(ids.map(ack))
+  assert.deepEqual(await client.receive(acks.length), acks)
+  assert.equal(client.reads.length, 1)
+})
+
 test('when emit rejects, the connection is closed without this ack and those behind it', async () => {
   const held = ['a', 'b', 'c'].map(() => hold())
   const emit = (stream: Emitted) => held['abc'.indexOf(stream.chunkId!)]!.promise
