@@ -65,12 +65,11 @@ export interface PlainEvents {
   pos: number
 }
 
-const MODULE = assemble(readFileSync(new URL('./plain-events.wat', import.meta.url), 'utf8'))
-
 /** Undefined where the processor lacks what the module needs. */
 export function createPlainEvents(): PlainEvents | undefined {
-  if (!WebAssembly.validate(MODULE)) return undefined
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(MODULE))
+  const code = assemble(readFileSync(new URL('./plain-events.wat', import.meta.url), 'utf8'))
+  if (!WebAssembly.validate(code)) return undefined
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(code))
   const exports = instance.exports as unknown as Exports
   const memory = exports.memory.buffer as ArrayBuffer
   const bytes = new Uint8Array(memory)
