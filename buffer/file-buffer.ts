@@ -27,9 +27,11 @@ import { emptySpoolDirectory, openSpool } from './spool.ts'
 /** The file that says, for people, who has the lock. */
 const OWNER_BYTES_MAX = 1_024
 
-/** How often is looked for chunks that may be deleted: while streams wait for room, and else. */
-const DELETE_WHEN_FULL_MS = 250
-const DELETE_MS = 1_000
+/**
+ * How often is looked for chunks that may be deleted: often, so that the memory of their pages is soon used again.
+ * Under load that saves more than it costs, most of all on virtual machines that give free memory back to their host.
+ */
+const DELETE_MS = 250
 
 export interface FileBufferConfig {
   /** Absolute path of a folder; it is made when it does not exist. */
@@ -114,7 +116,6 @@ class FileBuffer implements EventBuffer {
   #active = { first: -1, bytes: 0 }
   #spools = 0
   #timer: NodeJS.Timeout | undefined
-  #timerMs = DELETE_MS
   #deleting: Promise<void> = Promise.resolve()
   #closed: Promise<void> | undefined
 
@@ -136,7 +137,6 @@ class FileBuffer implements EventBuffer {
       copyAll: ackWritten,
       storedBytes: () => this.#chunks.bytes,
       onJob: () => this.#writer.wake(),
-      onWait: () => this.#deleteSoon(),
     })
     this.append = (stream) => this.#intake.append(stream)
     this.#writer = new ChunkWriter({
@@ -154,7 +154,7 @@ class FileBuffer implements EventBuffer {
       onDone: (job, stored) => this.#intake.jobDone(job, stored),
     })
     this.#publish()
-    this.#deleteIn(DELETE_MS)
+    this.#deleteLater()
   }
 
   spool(): Promise<Spool> {
@@ -244,25 +244,16 @@ class FileBuffer implements EventBuffer {
     this.#shared.publish({ next, oldest: this.#oldest(), activeFirst: first, activeBytes: bytes })
   }
 
-  #deleteSoon(): void {
-    if (this.#timerMs === DELETE_WHEN_FULL_MS) return
-    clearTimeout(this.#timer)
-    this.#deleteIn(DELETE_WHEN_FULL_MS)
-  }
-
-  #deleteIn(delayMs: number): void {
-    this.#timerMs = delayMs
+  #deleteLater(): void {
     this.#timer = setTimeout(() => {
       this.#deleting = this.#deletePassed().finally(() => {
-        if (this.#closed === undefined) this.#deleteIn(this.#intake.waiting > 0 ? DELETE_WHEN_FULL_MS : DELETE_MS)
+        if (this.#closed === undefined) this.#deleteLater()
       })
-    }, delayMs).unref()
+    }, DELETE_MS).unref()
   }
 
   /** Deletes the chunks that every output's durable cursor has passed. */
   async #deletePassed(): Promise<void> {
-    // While it deletes nobody needs to start it again.
-    this.#timerMs = DELETE_WHEN_FULL_MS
     try {
       for (;;) {
         const chunk = this.#chunks.passed(this.#lowestCursor())

@@ -30,8 +30,6 @@ export interface IntakeOptions {
   readonly storedBytes: () => number
   /** There is a job to take. */
   readonly onJob: () => void
-  /** A stream has to wait. */
-  readonly onWait: () => void
 }
 
 interface Waiting {
@@ -117,7 +115,6 @@ export class Intake {
   }
 
   #wait(stream: EventStream): Promise<void> {
-    this.#options.onWait()
     return new Promise((resolve, reject) => {
       this.#waiting.push({ stream, resolve, reject })
     })

@@ -14,6 +14,11 @@ import { SharedCursor, SharedPosition } from './shared-position.ts'
 
 /** Longest time from a commit to the durable cursor. */
 const CURSOR_DELAY_MS = 1_000
+/**
+ * Packed bytes that were committed since the cursor was stored: at so many it is stored at once. So chunks are soon
+ * deleted, and the memory of their pages is used again by the next ones, for which it is still warm.
+ */
+const CURSOR_BYTES = 16 * 1024 * 1024
 /** Looks for more this often while it lingers: waking up for every group would cost more than it brings. */
 const LINGER_STEP_MS = 10
 /** A reader that waits looks by itself this often. */
@@ -88,6 +93,7 @@ class FileReader implements Reader {
   #unmatched = 0
   #lastReceivedMs: number | undefined
   #dirty = false
+  #bytesSinceStored = 0
   #timer: NodeJS.Timeout | undefined
   #storing: Promise<void> = Promise.resolve()
 
@@ -133,6 +139,8 @@ class FileReader implements Reader {
       from = position + 1
     }
     this.#finish(from, batch.to)
+    this.#bytesSinceStored += batch.bytes
+    if (this.#bytesSinceStored >= CURSOR_BYTES) this.flush().catch(() => this.#storeLater())
   }
 
   finish(positions: readonly Position[]): void {
@@ -243,6 +251,7 @@ class FileReader implements Reader {
   async #store(): Promise<void> {
     if (!this.#dirty) return
     this.#dirty = false
+    this.#bytesSinceStored = 0
     const { cursor } = this.#done
     try {
       await this.#parts.cursorFile.store(this.#done)

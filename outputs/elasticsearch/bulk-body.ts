@@ -23,6 +23,7 @@ import {
 } from '../encoding/document.ts'
 import { copyUnsigned } from '../encoding/json-number.ts'
 import { INDEX_DAYS_AHEAD, INDEX_DAYS_PAST, type IndexPattern, renderIndexName } from './index-name.ts'
+import { type PlainEvents, writePlainEvents } from './plain-events.ts'
 
 /** The digits of an id's index, `"}}` and a newline; then the newline behind the document. */
 const ACTION_ROOM = 32
@@ -34,6 +35,8 @@ const NEWLINE = 0x0a
 /** What the action lines of one output are written with: made once, moved from event to event. */
 export interface BulkCursor {
   readonly document: DocumentCursor
+  /** Writes the plain ones; undefined: all are written here. */
+  readonly plain: PlainEvents | undefined
   readonly pattern: IndexPattern
   /** `{"create":{"_index":"…","_id":"AAAAAAAAAAAAAAAA.` */
   action: Template
@@ -53,9 +56,15 @@ interface Place {
   pos: number
 }
 
-export function createBulkCursor(pattern: IndexPattern, sequence: Sequence): BulkCursor {
+/** With `plain` or without, the same bytes are written. */
+export function createBulkCursor(
+  pattern: IndexPattern,
+  sequence: Sequence,
+  plain: PlainEvents | undefined,
+): BulkCursor {
   return {
     document: createDocumentCursor(sequence),
+    plain,
     pattern,
     action: createTemplate(''),
     idBase: '',
@@ -102,23 +111,33 @@ export function* encodeBodies(cursor: BulkCursor, batch: Batch, sink: ByteSink, 
 
 /** Writes events of a stream from `place` on until the stream or the limit is reached, and moves `place`. */
 function writeEvents(cursor: BulkCursor, stream: StoredStream, place: Place, sink: ByteSink, limit: number): void {
-  const { document } = cursor
+  const { document, plain } = cursor
   enterStream(document, stream)
   enterIds(cursor, stream)
-  let { event, pos } = place
-  while (event < stream.count && sink.at < limit) {
-    const record = readEventTime(document, pos)
+  while (place.event < stream.count && sink.at < limit) {
+    const record = readEventTime(document, place.pos)
     if (document.seconds < cursor.indexFrom || document.seconds >= cursor.indexEnd) chooseIndex(cursor, document)
-    reserve(sink, cursor.action.length + ACTION_ROOM)
-    const at = copyUnsigned(stream.idIndex + event, sink.view, copyTemplate(cursor.action, sink.view, sink.at))
-    sink.view.setInt32(at, ACTION_END)
-    sink.at = at + 4
-    pos = writeDocument(document, record, stream.position + event, sink)
-    sink.view.setUint8(sink.at++, NEWLINE)
-    event++
+    const written =
+      plain === undefined ? 0 : writePlainEvents(plain, document, stream, place, cursor.action, sink, limit)
+    if (written > 0) {
+      place.event += written
+      place.pos = plain!.pos
+    } else {
+      place.pos = writeEvent(cursor, stream, place.event, record, sink)
+      place.event += 1
+    }
   }
-  place.event = event
-  place.pos = pos
+}
+
+/** Writes any event. Returns the position after it. */
+function writeEvent(cursor: BulkCursor, stream: StoredStream, event: number, record: number, sink: ByteSink): number {
+  reserve(sink, cursor.action.length + ACTION_ROOM)
+  const at = copyUnsigned(stream.idIndex + event, sink.view, copyTemplate(cursor.action, sink.view, sink.at))
+  sink.view.setInt32(at, ACTION_END)
+  sink.at = at + 4
+  const next = writeDocument(cursor.document, record, stream.position + event, sink)
+  sink.view.setUint8(sink.at++, NEWLINE)
+  return next
 }
 
 function enterIds(cursor: BulkCursor, { idBase, receivedMs }: StoredStream): void {

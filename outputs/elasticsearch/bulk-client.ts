@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { ClientOptions } from '@elastic/elasticsearch'
+import { bulkConnection } from './bulk-connection.ts'
 import type { BulkAnswer } from './classify.ts'
 
 /** Elasticsearch 8 refuses the media types of client 9, and OpenSearch those of both: these two are known to all. */
@@ -14,9 +15,6 @@ const HEADERS = { 'content-type': 'application/x-ndjson', accept: 'application/j
  * so the status, which each has, must be among them.
  */
 const QUERY = { filter_path: 'errors,items.*.status,items.*.error' }
-
-/** How nearly every answer begins. What follows is not looked at, nor made into objects. */
-const NO_ERRORS = '{"errors":false'
 
 export interface BulkTarget {
   readonly urls: readonly string[]
@@ -36,20 +34,16 @@ export interface BulkClient {
 
 /** Throws when the CA file cannot be read or a URL is none. */
 export async function createBulkClient(target: BulkTarget): Promise<BulkClient> {
-  const { Client, Serializer, Transport, errors } = await import('@elastic/elasticsearch')
+  const { Client, Transport, UndiciConnection, errors } = await import('@elastic/elasticsearch')
   /** Without the check that refuses OpenSearch. */
   class AnyProductTransport extends Transport {
     constructor({ productCheck: _, ...options }: ConstructorParameters<typeof Transport>[0]) {
       super(options)
     }
   }
-  class BulkSerializer extends Serializer {
-    override deserialize<T>(json: string): T {
-      return (json.startsWith(NO_ERRORS) && json.endsWith('}') ? { errors: false } : super.deserialize(json)) as T
-    }
-  }
   const options = await clientOptions(target)
-  const client = new Client({ ...options, Transport: AnyProductTransport, Serializer: BulkSerializer })
+  const Connection = bulkConnection({ UndiciConnection, errors })
+  const client = new Client({ ...options, Transport: AnyProductTransport, Connection })
   return {
     async send(bytes, signal) {
       const bulkBody = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

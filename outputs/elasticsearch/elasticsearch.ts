@@ -17,6 +17,7 @@ import { type BulkCursor, createBulkCursor, encodeBodies } from './bulk-body.ts'
 import { type BulkClient, createBulkClient } from './bulk-client.ts'
 import { classifyAnswer, classifyFailure, type ItemsVerdict } from './classify.ts'
 import { type IndexPattern, parseIndexPattern } from './index-name.ts'
+import { createPlainEvents } from './plain-events.ts'
 
 /** A bulk body ends with the event that reaches this size, bytes; Elasticsearch takes 100 MB by default. */
 const BODY_LIMIT = 8 * 1024 * 1024
@@ -74,7 +75,7 @@ async function open(config: ElasticsearchConfig, context: OutputContext): Promis
     throw cannotOpen(context, error)
   })
   const pattern = readPattern(config, context)
-  return createWriter({ client, cursor: createBulkCursor(pattern, context.sequence), context })
+  return createWriter({ client, cursor: createBulkCursor(pattern, context.sequence, createPlainEvents()), context })
 }
 
 function readPattern({ index, data_stream: isDataStream }: ElasticsearchConfig, context: OutputContext): IndexPattern {

@@ -279,9 +279,10 @@ export class Connection implements Spender {
     this.#endIfSettled()
   }
 
-  #write(ack: Uint8Array): void {
+  /** One write each: clients take what a single read gives them for one ack. */
+  #write(bytes: Uint8Array): void {
     if (this.#state === 'ended' || this.#socket.destroyed) return
-    this.#socket.write(ack)
+    this.#socket.write(bytes)
     if (this.#socket.writableLength <= LIMITS.unreadAckBytes || this.#ackTimer !== undefined) return
     this.#ackTimer = setTimeout(() => {
       this.#options.refusals.unreadAcks(this.#peer)

@@ -62,7 +62,6 @@ async function writeGolden(directory: string): Promise<Buffer> {
     copyAll: false,
     storedBytes: () => 0,
     onJob: () => {},
-    onWait: () => {},
   })
   let next = FIRST
   for (const group of GROUPS) {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { createBulkCursor, encodeBodies } from '../../../outputs/elasticsearch/bulk-body.ts'
 import { parseIndexPattern } from '../../../outputs/elasticsearch/index-name.ts'
+import { createPlainEvents } from '../../../outputs/elasticsearch/plain-events.ts'
 import { createByteSink } from '../../../outputs/encoding/byte-sink.ts'
 import type { Batch } from '../../../server/core/event.ts'
 import { batchOf, EventTime, idsOf, makeBatch } from '../../conformance/make-batch.ts'
@@ -11,7 +12,7 @@ import { batchOf, EventTime, idsOf, makeBatch } from '../../conformance/make-bat
 const SEQUENCE = { seed: 1, step: 2 }
 
 function bodiesOf(batch: Batch, { limit = 1 << 20, pattern = 'logstash-%Y.%m.%d' } = {}) {
-  const cursor = createBulkCursor(parseIndexPattern(pattern), SEQUENCE)
+  const cursor = createBulkCursor(parseIndexPattern(pattern), SEQUENCE, createPlainEvents())
   const sink = createByteSink(16)
   return Array.from(encodeBodies(cursor, batch, sink, limit), (body) => ({
     ...body,
@@ -108,7 +109,7 @@ test('the index of an event does not depend on those before it', () => {
 })
 
 test('the memory of a large event is given back with the next body', () => {
-  const cursor = createBulkCursor(parseIndexPattern('a'), SEQUENCE)
+  const cursor = createBulkCursor(parseIndexPattern('a'), SEQUENCE, createPlainEvents())
   const sink = createByteSink(16)
   const sizes = (batch: Batch) => Array.from(encodeBodies(cursor, batch, sink, 1 << 20), () => sink.bytes.length)
   assert.ok(sizes(batchOf({ log: 'x'.repeat(4_000_000) }))[0]! > 20_000_000)
