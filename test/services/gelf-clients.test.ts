@@ -1,12 +1,12 @@
 /** The GELF clients that people use, each sending a message to the input over a socket: it comes unharmed. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import gelfPro from 'gelf-pro'
 import { type Event, type RunOptions, startGelf } from '../protocols/gelf/gelf-under-test.ts'
 import { need } from './launchers/availability.ts'
 import { type DockerEngine, startDocker } from './launchers/docker.ts'
 import {
   type GelfSender,
+  gelfProSender,
   goGelfSender,
   graypySender,
   logstashGelfSender,
@@ -93,20 +93,14 @@ describe('logstash-gelf', () => {
 })
 
 describe('gelf-pro', () => {
-  for (const [name, message] of [
-    ['one chunk', MESSAGE],
-    ['many chunks', LONG],
+  for (const [size, message] of [
+    ['short', MESSAGE],
+    ['long', LONG],
   ] as const) {
-    for (const adapterName of ['udp', 'tcp'] as const) {
-      test(`over ${adapterName}, ${name}`, async () => {
-        const { record } = await delivered(async (port) => {
-          gelfPro.setConfig({ adapterName, adapterOptions: { host: '127.0.0.1', port } })
-          await new Promise<void>((resolve, reject) =>
-            gelfPro.message(message, 6, { client: 'gelf-pro', deep: { a: 1 } }, (error?: Error | null) =>
-              error ? reject(error) : resolve(),
-            ),
-          )
-        })
+    for (const transport of ['udp', 'tcp'] as const) {
+      test(`a ${size} message over ${transport}`, async (t) => {
+        const record = await sent(t, gelfProSender, transport, message)
+        if (record === undefined) return
         const { short_message, level, client, deep_a } = record
         assert.deepEqual([short_message, level, client, deep_a], [message, 6, 'gelf-pro', 1])
       })

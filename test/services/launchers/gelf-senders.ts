@@ -63,3 +63,15 @@ export async function logstashGelfSender(): Promise<GelfSender> {
   const classes = `${folder}/logstash-gelf-${LOGSTASH_GELF}.jar:${folder}`
   return (port, transport, message) => run('java', ['-cp', classes, 'GelfSender', `${port}`, transport, message])
 }
+
+/** npm's gelf-pro, in a process of its own, since it keeps its first address: zlib and chunks over UDP, plain over TCP. */
+export async function gelfProSender(): Promise<GelfSender> {
+  const script = [
+    "const gelf = require('gelf-pro')",
+    'const [port, adapterName, message] = process.argv.slice(1)',
+    "gelf.setConfig({ adapterName, adapterOptions: { host: '127.0.0.1', port: Number(port) } })",
+    "gelf.message(message, 6, { client: 'gelf-pro', deep: { a: 1 } }, (error) => process.exit(error ? 1 : 0))",
+  ].join('\n')
+  const cwd = fileURLToPath(new URL('../../..', import.meta.url))
+  return (port, transport, message) => run(process.execPath, ['-e', script, `${port}`, transport, message], { cwd })
+}
