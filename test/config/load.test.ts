@@ -99,7 +99,10 @@ test('without a file the embedded default runs, on this machine only', async () 
     assert.deepEqual([config.file, shown, placeOf(['inputs', 'forward'])], [undefined, undefined, undefined])
     assert.equal(config.buffer.path, path.join(directory, 'logboom-data'))
     const [input] = config.inputs
-    assert.deepEqual([input?.type, config.inputs.length], ['forward', 1])
+    assert.deepEqual(
+      config.inputs.map(({ type }) => type),
+      ['forward', 'gelf', 'http'],
+    )
     assert.deepEqual((input!.options as { listen: object }).listen, { host: '127.0.0.1', port: 24224 })
     assert.deepEqual(
       config.outputs.map(({ type, match }) => [type, match]),
