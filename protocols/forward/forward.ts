@@ -59,7 +59,10 @@ async function bind(config: ForwardConfig, context: InputContext, clients: Known
     const { address } = listener
     if ('path' in address) return { listener, closeHeartbeat: async () => {} }
     try {
-      return { listener, closeHeartbeat: await answerHeartbeats(address) }
+      return {
+        listener,
+        closeHeartbeat: await answerHeartbeats(address, config.allow && createAllowList(config.allow)),
+      }
     } catch (error) {
       await listener.close()
       const isFreePort = (config.listen as HostPort).port === 0
