@@ -83,8 +83,9 @@ function listenStreams(config: ForwardConfig, context: InputContext, clients: Kn
     keeper: createKeeper(config, clients, context),
     denyKeepalive: config.deny_keepalive,
   }
-  const storeFor = createRewriting(config, context)
-  const plainStore = { emit: watchFarTimes(context.emit, (peer) => refusals.farTime(peer)) }
+  const watched = watchFarTimes(context.emit, (peer) => refusals.farTime(peer))
+  const plainStore = { emit: watched }
+  const storeFor = createRewriting(config, { ...context, emit: watched }, shared.budget)
   const { listen, tls, connection_limit: connectionLimit } = config
   return listenStream({
     ...{ listen, tls, context, connectionLimit },
