@@ -53,6 +53,7 @@ export class Connection implements Spender {
   readonly #intake: Intake
   readonly #message = createMessage()
   readonly #firstBytes = new FirstBytes()
+  readonly #isStrict: boolean
   /** Until the client has shown the key that is asked for. */
   #gate: Gate | undefined
   #decoder: ForwardDecoder | JsonDecoder | undefined
@@ -104,6 +105,7 @@ export class Connection implements Spender {
         resolve()
       }),
     )
+    this.#isStrict = options.keeper !== undefined || options.denyKeepalive === true
     if (options.keeper !== undefined) this.#gate = this.#openGate(options.keeper)
   }
 
@@ -223,7 +225,9 @@ export class Connection implements Spender {
     }
     const step = decoder.next(this.#message)
     if (step === 'more') return 'more'
-    if (step === 'message') return this.#takeMessage(room)
+    if (step === 'message') {
+      return this.#isStrict ? this.#takeStrictly(room) : this.#intake.take(this.#message, room)
+    }
     const { context, decompressionBytes } = this.#options
     this.#large = new LargeMessage(decoder as ForwardDecoder, this.#message, {
       openSpool: context.spool,
@@ -232,7 +236,8 @@ export class Connection implements Spender {
     return undefined
   }
 
-  #takeMessage(room: number): Promise<void> | undefined {
+  /** Refuses a second PING, and ends after the first message where that is asked for. */
+  #takeStrictly(room: number): Promise<void> | undefined {
     const { keeper, denyKeepalive } = this.#options
     if (keeper !== undefined && isPing(this.#message)) throw new MalformedError('a second PING')
     const wait = this.#intake.take(this.#message, room)

@@ -8,6 +8,7 @@ import { listenStream, type StreamListener } from '../listening/listen-stream.ts
 import type { InputContext, Listener, Protocol } from '../protocol.ts'
 import { Budget } from './budget.ts'
 import { Connection } from './connection.ts'
+import { watchFarTimes } from './far-times.ts'
 import { checkForward, type ForwardConfig, forwardFields } from './forward-config.ts'
 import type { GateKeeper } from './gate.ts'
 import { answerHeartbeats } from './heartbeat.ts'
@@ -58,7 +59,10 @@ async function bind(config: ForwardConfig, context: InputContext, clients: Known
     const { address } = listener
     if ('path' in address) return { listener, closeHeartbeat: async () => {} }
     try {
-      return { listener, closeHeartbeat: await answerHeartbeats(address) }
+      return {
+        listener,
+        closeHeartbeat: await answerHeartbeats(address, config.allow && createAllowList(config.allow)),
+      }
     } catch (error) {
       await listener.close()
       const isFreePort = (config.listen as HostPort).port === 0
@@ -79,7 +83,9 @@ function listenStreams(config: ForwardConfig, context: InputContext, clients: Kn
     keeper: createKeeper(config, clients, context),
     denyKeepalive: config.deny_keepalive,
   }
-  const storeFor = createRewriting(config, context)
+  const watched = watchFarTimes(context.emit, (peer) => refusals.farTime(peer))
+  const plainStore = { emit: watched }
+  const storeFor = createRewriting(config, { ...context, emit: watched }, shared.budget)
   const { listen, tls, connection_limit: connectionLimit } = config
   return listenStream({
     ...{ listen, tls, context, connectionLimit },
@@ -89,8 +95,7 @@ function listenStreams(config: ForwardConfig, context: InputContext, clients: Kn
     unixMode: Number.parseInt(config.unix_perm, 8),
     knocked: (knock) => refusals.knocked(knock),
     accept: (socket) => {
-      if (storeFor === undefined) return new Connection(socket, shared)
-      const store = storeFor(peerAddress(socket))
+      const store = storeFor === undefined ? plainStore : storeFor(peerAddress(socket))
       return new Connection(socket, { ...shared, context: { ...context, ...store } })
     },
   })

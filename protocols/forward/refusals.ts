@@ -30,6 +30,8 @@ export interface Refusals {
   /** Closed, since it stalled within a message while memory was short. */
   stalled(peer: string): void
   unreadAcks(peer: string): void
+  /** Its events are kept, with the time of receipt. */
+  farTime(peer: string): void
   /** Was not let in. */
   knocked(knock: Knock): void
   /** Did not pass the handshake. */
@@ -79,6 +81,9 @@ export function createRefusals(context: InputContext): Refusals {
     unreadAcks(peer) {
       stats.rejected.idle += 1
       say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
+    },
+    farTime(peer) {
+      say('LB-F013', { peer })
     },
     knocked({ peer, code, details }) {
       doorbell.knocked(peer, code, details)

@@ -217,6 +217,11 @@ export const ERRORS = {
     text: '{peer} did not finish the handshake within {limit}',
     help: 'A client must know the `shared_key` of `inputs.{input}`; it was disconnected.',
   },
+  'LB-F013': {
+    name: 'FarTime',
+    text: '{peer} sends times far in the future, as milliseconds are that are taken for seconds',
+    help: 'Its events get the time of receipt. If they are milliseconds, set `inputs.{input}.time_unit: ms`.',
+  },
 
   ...INPUT_ERRORS,
 

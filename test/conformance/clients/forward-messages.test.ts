@@ -243,6 +243,11 @@ test('17: milliseconds are taken as such by option only, and are never a year fa
   assert.deepEqual(asked.events[0]!.time, [1_700_000_000, 123_000_000])
   const other = await send(message, 1)
   assert.ok(Math.abs(other.events[0]!.time[0] - Date.now() / 1000) < 60, 'the time of receipt')
+  assert.ok(
+    other.server.said.some(({ message }) => /time_unit: ms/.test(message)),
+    'and the operator is told',
+  )
+  assert.ok(!asked.server.said.some(({ level }) => level === 'warn'))
 })
 
 test('18: metadata is accepted and is no part of the record', async () => {
