@@ -26,6 +26,7 @@ const QUOTE = 0x22
 const CURLY = 0x7b
 const CURLY_END = 0x7d
 const UNDERSCORE = 0x5f
+const COMMA = 0x2c
 const VERSION = Buffer.from('version')
 const TIMESTAMP = Buffer.from('timestamp')
 const LEVEL = Buffer.from('level')
@@ -50,6 +51,7 @@ export class MessageReader {
   readonly #time: Instant = { seconds: 0, nanoseconds: 0 }
   #hasTime = false
   #text: Buffer = Buffer.alloc(0)
+  #end = 0
 
   /**
    * Writes the message that begins at `start` as one entry. `receivedMs`: ms since 1970.
@@ -58,6 +60,7 @@ export class MessageReader {
   read(text: Buffer, start: number, end: number, to: EntryWriter, receivedMs: number): number {
     const json = this.#json
     this.#text = text
+    this.#end = end
     this.#hasTime = false
     this.#pairs.clear()
     json.begin(text, start, end, to)
@@ -87,15 +90,33 @@ export class MessageReader {
     const isExtra = to.bytes[name] === UNDERSCORE
     if (isExtra) strip(to, start, name)
     json.space()
+    const isTime = !isExtra && isName(to.bytes, name, length, TIMESTAMP)
+    if (isTime && this.#readPlainTime()) {
+      to.length = start
+      return
+    }
     const valueText = json.at
     const value = to.length
     json.value(LIMITS.scan.depth - 1)
     if (!isExtra) {
-      if (isName(to.bytes, name, length, TIMESTAMP) && this.#takeTime(valueText)) to.length = start
+      if (isTime && this.#takeTime(valueText)) to.length = start
       else if (isName(to.bytes, name, length, VERSION)) to.length = start
       else if (isName(to.bytes, name, length, LEVEL)) makeNumber(to, value)
     }
     if (to.length > start) this.#pairs.add(start)
+  }
+
+  /** The usual case, a number without an exponent: it is read as a time and nothing else. */
+  #readPlainTime(): boolean {
+    const { at } = this.#json
+    let end = at
+    while (end < this.#end && isPlain(this.#text[end]!)) end += 1
+    const follows = this.#text[end]
+    if (end === this.#end || (follows !== COMMA && follows !== CURLY_END && follows !== 0x20)) return false
+    if (!readTimestamp(this.#text, at, end, this.#time)) return false
+    this.#hasTime = true
+    this.#json.at = end
+    return true
   }
 
   /** @returns whether the field is done with. */
@@ -112,6 +133,9 @@ export class MessageReader {
     bytes.writeUInt32BE(this.#hasTime ? nanoseconds : Math.floor(receivedMs % 1_000) * 1_000_000, at + 6)
   }
 }
+
+/** A digit or a point. */
+const isPlain = (byte: number) => (byte >= 0x30 && byte <= 0x39) || byte === 0x2e
 
 /** Bytes of the head of a msgpack string. */
 function headLength(bytes: Buffer, at: number): number {
