@@ -41,7 +41,8 @@ function backlog({ buffer, outputs }: StatusReport): string {
 }
 
 function tryLines(report: StatusReport): string[] {
-  const forward = report.inputs.find((input) => input.type === 'forward')
+  const isPlain = (address: string) => address.endsWith(' tcp')
+  const forward = report.inputs.find(({ type, addresses }) => type === 'forward' && addresses.some(isPlain))
   if (forward === undefined) return []
   const address = addressOf(forward)
   const driver = `--log-driver=fluentd --log-opt fluentd-address=${address} --log-opt fluentd-request-ack=true`

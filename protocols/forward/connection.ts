@@ -3,12 +3,16 @@
  * and what becomes of a message the intake's.
  */
 import type { Socket } from 'node:net'
+import { MalformedError } from '../../server/core/msgpack.ts'
 import type { BufferPool } from '../encoding/buffer-pool.ts'
+import { peerAddress } from '../listening/allow-list.ts'
 import { FirstBytes, type Spoken, StrangerError } from '../listening/first-bytes.ts'
 import { peerName } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import type { Budget, Spender } from './budget.ts'
 import { ForwardDecoder } from './decoder.ts'
+import { Gate, type GateKeeper } from './gate.ts'
+import { isPing } from './handshake.ts'
 import { InFlight } from './in-flight.ts'
 import { Intake } from './intake.ts'
 import { isJsonStart, JsonDecoder } from './json-decoder.ts'
@@ -25,6 +29,10 @@ export interface ConnectionOptions {
   readonly pool: BufferPool
   readonly messageBytes: number
   readonly decompressionBytes: number
+  /** Who asks for a key first; undefined: nobody. */
+  readonly keeper?: GateKeeper | undefined
+  /** Close after the first message. */
+  readonly denyKeepalive?: boolean
 }
 
 const NO_BYTES = Buffer.alloc(0)
@@ -45,6 +53,9 @@ export class Connection implements Spender {
   readonly #intake: Intake
   readonly #message = createMessage()
   readonly #firstBytes = new FirstBytes()
+  readonly #isStrict: boolean
+  /** Until the client has shown the key that is asked for. */
+  #gate: Gate | undefined
   #decoder: ForwardDecoder | JsonDecoder | undefined
   #large: LargeMessage | undefined
   #state: State = 'open'
@@ -94,6 +105,8 @@ export class Connection implements Spender {
         resolve()
       }),
     )
+    this.#isStrict = options.keeper !== undefined || options.denyKeepalive === true
+    if (options.keeper !== undefined) this.#gate = this.#openGate(options.keeper)
   }
 
   get heldBytes(): number {
@@ -104,6 +117,7 @@ export class Connection implements Spender {
   end(): void {
     if (this.#state !== 'open') return
     this.#state = 'ending'
+    this.#gate?.close()
     this.#abandon()
     this.steer()
     this.#endIfSettled()
@@ -140,6 +154,11 @@ export class Connection implements Spender {
       this.#refuse(new StrangerError(spoken))
       return
     }
+    if (this.#gate === undefined) this.#take(read)
+    else this.#pass(this.#gate, read)
+  }
+
+  #take(read: Buffer): void {
     this.#decoder ??= isJsonStart(read[0]!)
       ? new JsonDecoder()
       : new ForwardDecoder({
@@ -149,6 +168,26 @@ export class Connection implements Spender {
         })
     this.#decoder.push(read)
     this.#run(read.length)
+  }
+
+  #openGate(keeper: GateKeeper): Gate {
+    return new Gate({
+      keeper,
+      address: peerAddress(this.#socket),
+      write: (bytes) => this.#write(bytes),
+      refused: (refusal) => {
+        this.#options.refusals.notLetIn(this.#peer, refusal)
+        this.end()
+      },
+    })
+  }
+
+  /** What comes behind PING is taken once PONG has said yes. */
+  #pass(gate: Gate, read: Buffer): void {
+    const rest = gate.read(read)
+    if (rest === undefined) return
+    this.#gate = undefined
+    if (rest.length > 0) this.#take(rest)
   }
 
   /** Takes the messages of what was read, until there are no more or one has to be waited for. */
@@ -181,17 +220,33 @@ export class Connection implements Spender {
       if (step !== 'done') return step
       this.#intake.takeLarge(this.#large, this.#message)
       this.#large = undefined
+      if (this.#options.denyKeepalive === true) this.end()
       return undefined
     }
     const step = decoder.next(this.#message)
     if (step === 'more') return 'more'
-    if (step === 'message') return this.#intake.take(this.#message, room)
+    if (step === 'message') {
+      return this.#isStrict ? this.#takeStrictly(room) : this.#intake.take(this.#message, room)
+    }
     const { context, decompressionBytes } = this.#options
     this.#large = new LargeMessage(decoder as ForwardDecoder, this.#message, {
       openSpool: context.spool,
       decompressionBytes,
     })
     return undefined
+  }
+
+  /** Refuses a second PING, and ends after the first message where that is asked for. */
+  #takeStrictly(room: number): Promise<void> | undefined {
+    const { keeper, denyKeepalive } = this.#options
+    if (keeper !== undefined && isPing(this.#message)) throw new MalformedError('a second PING')
+    const wait = this.#intake.take(this.#message, room)
+    if (denyKeepalive !== true || this.#message.mode === 'heartbeat') return wait
+    this.#intake.flush()
+    if (wait === undefined) this.end()
+    // Called before those that go on behind it.
+    else wait.then(() => this.end()).catch(() => {})
+    return wait
   }
 
   #await(work: Promise<void>, room: number): void {
@@ -284,6 +339,7 @@ export class Connection implements Spender {
 
   #close(): void {
     clearTimeout(this.#ackTimer)
+    this.#gate?.close()
     this.#state = 'ended'
     this.#abandon()
     this.#options.budget.spenders.delete(this)

@@ -1,92 +1,43 @@
-/**
- * The Fluent Forward input: what it is called, what can be set, and how it listens. Connections live in their own
- * file.
- */
+/** The Fluent Forward input: what it is called, and how it listens. Settings and connections have their own files. */
 import { formatAddress } from '../../server/core/address.ts'
 import { LogboomError } from '../../server/core/errors.ts'
-import type { ConfigFault, ConfigOf, Fields, HostPort } from '../../server/core/fields.ts'
+import type { HostPort } from '../../server/core/fields.ts'
 import { BufferPool } from '../encoding/buffer-pool.ts'
-import { allowField, badNetworks, createAllowList, NETWORK_EXPECTED } from '../listening/allow-list.ts'
+import { createAllowList, peerAddress } from '../listening/allow-list.ts'
 import { listenStream, type StreamListener } from '../listening/listen-stream.ts'
-import { checkTls, tlsFields } from '../listening/tls.ts'
 import type { InputContext, Listener, Protocol } from '../protocol.ts'
 import { Budget } from './budget.ts'
 import { Connection } from './connection.ts'
+import { watchFarTimes } from './far-times.ts'
+import { checkForward, type ForwardConfig, forwardFields } from './forward-config.ts'
+import type { GateKeeper } from './gate.ts'
 import { answerHeartbeats } from './heartbeat.ts'
+import { type KnownClients, knowClients } from './known-clients.ts'
 import { createRefusals } from './refusals.ts'
+import { createRewriting } from './rewrite-streams.ts'
+import { createSecurity } from './security.ts'
 
-const fields = {
-  listen: {
-    kind: 'address',
-    unix: true,
-    default: '127.0.0.1:24224',
-    doc: 'Where it listens, for TCP and for the UDP heartbeat; or a Unix socket, `unix:/path`.',
-    example: '0.0.0.0:24224',
-  },
-  chunk_size_limit: {
-    kind: 'size',
-    default: '256MiB',
-    doc: 'The largest message; the connection of one that is larger is closed without an ack.',
-  },
-  decompression_size_limit: {
-    kind: 'size',
-    default: '256MiB',
-    doc: 'The most that one compressed message may unpack to.',
-  },
-  connection_limit: {
-    kind: 'integer',
-    default: 10_000,
-    min: 1,
-    doc: 'Connections that may be open at a time; more are turned away.',
-  },
-  connection_limit_per_address: {
-    kind: 'integer',
-    optional: true,
-    min: 1,
-    doc: 'The same from one address; three quarters of `connection_limit` where it is left out.',
-    example: '100',
-  },
-  unix_perm: {
-    kind: 'string',
-    default: '660',
-    pattern: '^0?[0-7]{3}$',
-    doc: 'Permissions of the file of a Unix socket, in octal; who may write to it may connect.',
-    example: '"660"',
-  },
-  allow: allowField,
-  tls: tlsFields,
-} as const satisfies Fields
-
-type Config = ConfigOf<typeof fields>
-
-export const protocol: Protocol<typeof fields> = {
+export const protocol: Protocol<typeof forwardFields> = {
   name: 'forward',
   summary: 'Takes events from fluentd, Fluent Bit, the fluentd log driver of Docker and the fluent-logger libraries.',
-  fields,
+  fields: forwardFields,
   example: 'forward: { listen: 0.0.0.0:24224 }',
-  check,
+  check: checkForward,
   listen,
-}
-
-function check({ listen, allow, tls }: Config): ConfigFault[] {
-  const faults = checkTls(tls)
-  for (const { index, text } of badNetworks(allow ?? [])) {
-    faults.push({ key: ['allow', index], code: 'LB-C002', details: { ...NETWORK_EXPECTED, found: `\`${text}\`` } })
-  }
-  if (allow !== undefined && 'path' in listen) {
-    const why = 'A Unix socket has no networks; `unix_perm` says who may connect.'
-    faults.push({ key: ['allow'], code: 'LB-C014', details: { other: 'listen: host:port', why } })
-  }
-  return faults
 }
 
 /** Tries at a port that the system chooses until its UDP side is free too. */
 const FREE_PORT_TRIES = 5
 
-async function listen(config: Config, context: InputContext): Promise<Listener> {
-  const { listener, closeHeartbeat } = await bind(config, context)
+async function listen(config: ForwardConfig, context: InputContext): Promise<Listener> {
+  const clients = await knowClients(config.clients ?? [], context.log)
+  const { listener, closeHeartbeat } = await bind(config, context, clients).catch((error: unknown) => {
+    clients.close()
+    throw error
+  })
   const { address, addresses } = listener
   const close = async () => {
+    clients.close()
     await Promise.all([listener.close(), closeHeartbeat()])
   }
   let closing: Promise<void> | undefined
@@ -102,13 +53,16 @@ interface Bound {
   readonly closeHeartbeat: () => Promise<void>
 }
 
-async function bind(config: Config, context: InputContext): Promise<Bound> {
+async function bind(config: ForwardConfig, context: InputContext, clients: KnownClients): Promise<Bound> {
   for (let tries = 1; ; tries += 1) {
-    const listener = await listenStreams(config, context)
+    const listener = await listenStreams(config, context, clients)
     const { address } = listener
     if ('path' in address) return { listener, closeHeartbeat: async () => {} }
     try {
-      return { listener, closeHeartbeat: await answerHeartbeats(address) }
+      return {
+        listener,
+        closeHeartbeat: await answerHeartbeats(address, config.allow && createAllowList(config.allow)),
+      }
     } catch (error) {
       await listener.close()
       const isFreePort = (config.listen as HostPort).port === 0
@@ -120,10 +74,18 @@ async function bind(config: Config, context: InputContext): Promise<Bound> {
   }
 }
 
-function listenStreams(config: Config, context: InputContext): Promise<StreamListener> {
+function listenStreams(config: ForwardConfig, context: InputContext, clients: KnownClients): Promise<StreamListener> {
   const refusals = createRefusals(context)
-  const budget = new Budget()
-  const pool = new BufferPool()
+  const shared = {
+    ...{ context, refusals, budget: new Budget(), pool: new BufferPool() },
+    messageBytes: config.chunk_size_limit,
+    decompressionBytes: config.decompression_size_limit,
+    keeper: createKeeper(config, clients, context),
+    denyKeepalive: config.deny_keepalive,
+  }
+  const watched = watchFarTimes(context.emit, (peer) => refusals.farTime(peer))
+  const plainStore = { emit: watched }
+  const storeFor = createRewriting(config, { ...context, emit: watched }, shared.budget)
   const { listen, tls, connection_limit: connectionLimit } = config
   return listenStream({
     ...{ listen, tls, context, connectionLimit },
@@ -132,11 +94,21 @@ function listenStreams(config: Config, context: InputContext): Promise<StreamLis
     connectionLimitPerAddress: config.connection_limit_per_address ?? Math.ceil(connectionLimit * 0.75),
     unixMode: Number.parseInt(config.unix_perm, 8),
     knocked: (knock) => refusals.knocked(knock),
-    accept: (socket) =>
-      new Connection(socket, {
-        ...{ context, budget, refusals, pool },
-        messageBytes: config.chunk_size_limit,
-        decompressionBytes: config.decompression_size_limit,
-      }),
+    accept: (socket) => {
+      const store = storeFor === undefined ? plainStore : storeFor(peerAddress(socket))
+      return new Connection(socket, { ...shared, context: { ...context, ...store } })
+    },
   })
+}
+
+/** Undefined where nobody has to show a key. */
+function createKeeper(config: ForwardConfig, clients: KnownClients, { log }: InputContext): GateKeeper | undefined {
+  const security = createSecurity(config)
+  if (security === undefined) return undefined
+  if (config.shared_key === '') log.warn({}, 'the shared_key is empty: whoever tries it gets in')
+  return {
+    selfHostname: security.selfHostname,
+    keepalive: !config.deny_keepalive,
+    demandOf: (address) => security.demandOf(clients.find(address)),
+  }
 }

@@ -7,9 +7,18 @@ import { createDoorbell } from '../listening/doorbell.ts'
 import { StrangerError } from '../listening/first-bytes.ts'
 import type { Knock } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
+import type { Refusal } from './handshake.ts'
 import { BombError, LIMITS, OversizeError } from './limits.ts'
 
 const INTERVAL_MS = 60_000
+
+const HANDSHAKE_CODES = {
+  key: 'LB-F004',
+  user: 'LB-F009',
+  source: 'LB-F010',
+  ping: 'LB-F011',
+  time: 'LB-F012',
+} as const
 
 export interface Refusals {
   /** The connection is closed because of this. */
@@ -21,8 +30,12 @@ export interface Refusals {
   /** Closed, since it stalled within a message while memory was short. */
   stalled(peer: string): void
   unreadAcks(peer: string): void
+  /** Its events are kept, with the time of receipt. */
+  farTime(peer: string): void
   /** Was not let in. */
   knocked(knock: Knock): void
+  /** Did not pass the handshake. */
+  notLetIn(peer: string, refusal: Refusal | 'time'): void
 }
 
 export function createRefusals(context: InputContext): Refusals {
@@ -69,8 +82,14 @@ export function createRefusals(context: InputContext): Refusals {
       stats.rejected.idle += 1
       say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
     },
+    farTime(peer) {
+      say('LB-F013', { peer })
+    },
     knocked({ peer, code, details }) {
       doorbell.knocked(peer, code, details)
+    },
+    notLetIn(peer, refusal) {
+      doorbell.knocked(peer, HANDSHAKE_CODES[refusal], { limit: `${LIMITS.handshakeMs / 1000} s` })
     },
   }
 }

@@ -2,12 +2,12 @@
  * GELF over HTTP: `POST /gelf` is answered 202 when the message is durable. What the body is packed in is told by its
  * first bytes, whatever Content-Encoding says: graypy sends zlib and calls it `gzip,deflate`.
  */
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { LogboomError } from '../../server/core/errors.ts'
 import { MalformedError } from '../../server/core/msgpack.ts'
 import { EntryWriter } from '../encoding/entry-writer.ts'
+import { acceptHttp, watchTimeLimits } from '../listening/accept-http.ts'
 import { createAllowList } from '../listening/allow-list.ts'
 import { createDoorbell, type Doorbell } from '../listening/doorbell.ts'
 import { recognise } from '../listening/first-bytes.ts'
@@ -31,13 +31,7 @@ export async function listenHttp(config: GelfConfig, context: InputContext): Pro
     allow: config.allow && createAllowList(config.allow),
     connectionLimit: config.connection_limit,
     context,
-    accept(socket) {
-      server.emit('connection', socket)
-      return {
-        closed: once(socket, 'close').then(() => {}),
-        end: () => void setTimeout(() => socket.destroy(), LIMITS.closingMs).unref(),
-      }
-    },
+    accept: (socket) => acceptHttp(server, socket, LIMITS.closingMs),
     knocked: ({ peer, code, details }) => doorbell.knocked(peer, code, details),
   })
   const close = async () => {
@@ -78,8 +72,7 @@ async function createApp(config: GelfConfig, context: InputContext, doorbell: Do
   app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply, by))
   tellStrangers(server!, doorbell)
   await app.ready()
-  // Node checks the time limits of headers and requests only of a server that it thinks is listening.
-  server!.emit('listening')
+  watchTimeLimits(server!)
   return { app, server: server! }
 }
 

@@ -28,10 +28,13 @@ export function formatOf(contentType: string | undefined): Format {
   const type = (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase()
   const format = FORMATS.get(type) ?? (/^application\/[\w.-]+\+json$/.test(type) ? 'json' : undefined)
   if (format !== undefined) return format
-  throw new Refusal(415, 'LB-H005', { header: 'Content-Type', value: type.slice(0, 100), known: KNOWN_TYPES })
+  throw unknownType(type)
 }
 
-const KNOWN_TYPES = 'application/json, application/x-ndjson, application/msgpack or a form'
+export function unknownType(value: string): Refusal {
+  const known = 'application/json, application/x-ndjson, application/msgpack or a form'
+  return new Refusal(415, 'LB-H005', { header: 'Content-Type', value: value.slice(0, 100), known })
+}
 
 /** @throws Refusal 415. */
 export function compressionOf(contentEncoding: string | undefined): Compression {

@@ -1,6 +1,6 @@
 /** The HTTP input: what it is called, what can be set, and how it listens. */
-import { once } from 'node:events'
 import type { ConfigOf, Fields } from '../../server/core/fields.ts'
+import { acceptHttp } from '../listening/accept-http.ts'
 import { allowField, createAllowList } from '../listening/allow-list.ts'
 import { createDoorbell } from '../listening/doorbell.ts'
 import { listenStream } from '../listening/listen-stream.ts'
@@ -80,13 +80,7 @@ async function listen(config: ConfigOf<typeof fields>, context: InputContext): P
     allow: config.allow && createAllowList(config.allow),
     connectionLimit: config.connection_limit,
     context,
-    accept(socket) {
-      http.server.emit('connection', socket)
-      return {
-        closed: once(socket, 'close').then(() => {}),
-        end: () => void setTimeout(() => socket.destroy(), LIMITS.closingMs).unref(),
-      }
-    },
+    accept: (socket) => acceptHttp(http.server, socket, LIMITS.closingMs),
     knocked: ({ peer, code, details }) => doorbell.knocked(peer, code, details),
   })
   const close = async () => {

@@ -30,7 +30,7 @@ export const LIMITS = {
   /** A connection without a request, in ms. */
   idleMs: 75_000,
   /** How long requests that are under way may take when the input closes, in ms. */
-  closingMs: 5_000,
+  closingMs: 2_000,
 } as const
 
 /** The request is refused: nothing of it is stored. */
@@ -48,7 +48,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The body is not what its content type says. `offset`: of the fault, in bytes from the start; `line` counts from 1. */
+/** The body is not what its content type says. `offset`: of the fault, from the start in bytes; `line`: from 1. */
 export class BodyFault extends Error {
   override readonly name = 'BodyFault'
   readonly offset: number

@@ -3,11 +3,13 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type ErrorDetails, type KnockCode, LogboomError } from '../../server/core/errors.ts'
 import type { EventStream } from '../../server/core/event.ts'
+import { watchTimeLimits } from '../listening/accept-http.ts'
 import type { Doorbell } from '../listening/doorbell.ts'
 import { recognise } from '../listening/first-bytes.ts'
 import { peerName } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import type { BodyLimits } from './body.ts'
+import { unknownType } from './body-format.ts'
 import { createDoor, type DoorRules } from './door.ts'
 import { BodyFault, LIMITS, Refusal } from './limits.ts'
 import { Pressure } from './pressure.ts'
@@ -34,9 +36,9 @@ export async function createHttpServer(
   const { app, server } = createApp()
   const door = createDoor(rules)
   const takeEvents = createTaker(rules, context)
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (request, reply) => door(request, reply))
+  app.addHook('onSend', async (_request, reply) => {
     if (state.draining) void reply.header('connection', 'close')
-    door(request, reply)
   })
   app.get('/', async (_request, reply) => reply.send({ status: 'ok' }))
   app.options('/*', async (_request, reply) =>
@@ -54,8 +56,7 @@ export async function createHttpServer(
   app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply, context, doorbell))
   tellStrangers(server, doorbell)
   await app.ready()
-  // Node checks the time limits of headers and requests only of a server that it thinks is listening.
-  server.emit('listening')
+  watchTimeLimits(server)
   const drain = () => {
     state.draining = true
     server.closeIdleConnections()
@@ -84,10 +85,10 @@ function createApp(): { app: FastifyInstance; server: Server } {
 function createTaker(rules: HttpRules, context: InputContext) {
   const pressure = new Pressure(context.clock)
   return async ({ raw }: FastifyRequest): Promise<number> => {
-    const url = new URL(`http://_${raw.url}`)
-    const tag = tagOf(url.pathname, rules)
+    const [path, query] = splitTarget(raw.url!)
+    const tag = tagOf(path, rules)
     const chunkId = chunkIdOf(raw)
-    const time = timeOf(url.searchParams.get('time'))
+    const time = timeOf(new URLSearchParams(query).get('time'))
     const claim = pressure.admit()
     const entries = new RequestEntries(context.spool)
     const counted = (bytes: number) => {
@@ -106,6 +107,12 @@ function createTaker(rules: HttpRules, context: InputContext) {
       await entries.discard()
     }
   }
+}
+
+/** Path and query as they are written: a URL would take `..` out of the path. */
+function splitTarget(target: string): [string, string] {
+  const mark = target.indexOf('?')
+  return mark === -1 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
 }
 
 async function store(stream: EventStream, { emit, stats }: InputContext): Promise<void> {
@@ -135,7 +142,7 @@ function answer(
   doorbell: Doorbell,
 ): FastifyReply {
   const peer = peerName(raw.socket)
-  const { status, code, details } = refusalOf(error, context)
+  const { status, code, details } = refusalOf(error, raw, context)
   doorbell.knocked(peer, code, details)
   const { message, help } = new LogboomError(code, { ...details, peer, input: context.name })
   if (status === 401) void reply.header('www-authenticate', 'Bearer realm="logboom"')
@@ -151,7 +158,7 @@ interface Answer {
   readonly details: ErrorDetails
 }
 
-function refusalOf(error: FastifyError | Error, { log }: InputContext): Answer {
+function refusalOf(error: FastifyError | Error, raw: IncomingMessage, { log }: InputContext): Answer {
   if (error instanceof Refusal) return error
   if (error instanceof BodyFault) {
     const place = error.line === undefined ? `byte ${error.offset}` : `line ${error.line}, byte ${error.offset}`
@@ -159,6 +166,8 @@ function refusalOf(error: FastifyError | Error, { log }: InputContext): Answer {
     return { status: 400, code: 'LB-H001', details: { place, reason: error.message, offset: error.offset, ...line } }
   }
   const { statusCode = 500, code } = error as FastifyError
+  // A type that is none, which never reaches the handler.
+  if (statusCode === 415) return unknownType(raw.headers['content-type'] ?? '')
   if (code === 'ECONNRESET') return { status: 400, code: 'LB-H012', details: {} }
   if (statusCode < 500)
     return { status: statusCode, code: 'LB-H001', details: { place: 'byte 0', reason: error.message } }

@@ -31,7 +31,7 @@ export interface FrameConnectionsOptions<F extends Framing> {
   /** Protocols whose first bytes cannot be frames: such a connection is closed at once. */
   readonly foreign: ReadonlySet<Spoken>
   readonly createFraming: () => F
-  /** Takes the frame that `framing` has found. @throws StrangerError when the whole connection is of another protocol. */
+  /** Takes the frame that `framing` has found. @throws StrangerError when the connection is of another protocol. */
   readonly take: (framing: F, peer: string) => void
   /** Too much is not stored yet: no connection is read. Call `steer` when that is over. */
   readonly isFull: () => boolean

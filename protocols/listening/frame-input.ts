@@ -46,7 +46,10 @@ const IN_FLIGHT_BYTES = 32 * 1024 * 1024
 /** Tries at a port that the system chooses until its UDP side is free too. */
 const FREE_PORT_TRIES = 5
 
-/** Throws LogboomError LB-S001 when the address is taken, LB-S002 when it may not be opened, LB-S010 for bad certificates. */
+/**
+ * Throws LogboomError: LB-S001 the address is taken, LB-S002 it may not be opened, LB-S010 the certificates cannot be
+ * used.
+ */
 export async function listenForFrames<F extends Framing>(options: FrameInputOptions<F>): Promise<Listener> {
   const { context, takes, foreign, createFraming, createIntake } = options
   const doorbell = createDoorbell(context)

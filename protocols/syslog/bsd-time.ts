@@ -3,8 +3,8 @@
  *
  *   Nov 25 12:03:04     Nov  5 12:03:04.123     Nov 25 2026 12:03:04          [RFC 3164 4.1.2, and what Cisco adds]
  *
- * The zone is the one that was configured. The year is the one that brings the time nearest to the receipt: a message of
- * December that comes in January is of the year before, one of January that comes in December of the next.
+ * The zone is the one that was configured. The year is the one that brings the time nearest to the receipt: a message
+ * of December that comes in January is of the year before, one of January that comes in December of the next.
  */
 import { daysSince1970, digits, type Instant, isDate, NO_TIME, readClock, readFraction } from '../encoding/rfc3339.ts'
 

@@ -2,7 +2,7 @@
 import type { EntryWriter } from '../encoding/entry-writer.ts'
 import type { Part, SyslogMessage } from './message.ts'
 import { facilityOf, severityOf } from './priorities.ts'
-import { StructuredDataWriter } from './structured-data.ts'
+import { StructuredDataWriter } from './sd-elements.ts'
 
 /** A key as msgpack, written as it is. */
 function key(name: string): Buffer {

@@ -1,6 +1,6 @@
 /**
- * The messages of a TCP connection, however its bytes are cut. Each message tells by itself how it is framed. No socket,
- * no meaning.
+ * The messages of a TCP connection, however its bytes are cut. Each message tells by itself how it is framed. No
+ * socket, no meaning.
  *
  *   octets counted   MSG-LEN SP SYSLOG-MSG           MSG-LEN of up to 9 digits, then `<`          [RFC 6587 3.4.1]
  *   line             SYSLOG-MSG LF                   or a zero byte instead of LF                 [RFC 6587 3.4.2]
@@ -70,7 +70,7 @@ export class SyslogFraming {
     }
   }
 
-  /** At the end of the connection: what is there of a message that is not whole. @returns false when there is nothing. */
+  /** At the end of the connection: what is there of the last message is one. @returns false when there is nothing. */
   rest(): boolean {
     if (this.#heldLength === 0) return false
     this.#give(this.#held, 0, this.#heldLength)

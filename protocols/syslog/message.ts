@@ -10,7 +10,7 @@
 import { type Instant, NO_TIME, readRfc3339 } from '../encoding/rfc3339.ts'
 import type { BsdTime } from './bsd-time.ts'
 import { PRIORITY_MAX } from './priorities.ts'
-import { structuredDataEnd } from './structured-data.ts'
+import { structuredDataEnd } from './sd-elements.ts'
 
 /** A part of the message; it is not there when `start === end`. */
 export interface Part {

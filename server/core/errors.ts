@@ -3,6 +3,7 @@
  * `logboom explain CODE` prints from here; a test says that each is used and that no other exists.
  */
 
+import { INPUT_ERRORS } from './input-errors.ts'
 import type { RejectReason } from './metrics.ts'
 
 export interface ErrorSpec {
@@ -166,6 +167,12 @@ export const ERRORS = {
     text: '{peer} sent a message of more than {limit}',
     help: 'Raise `inputs.{input}.chunk_size_limit`, or let the client send smaller chunks.',
   },
+  'LB-F004': {
+    name: 'SharedKeyMismatch',
+    rejected: 'unauthorized',
+    text: '{peer} sent another shared_key',
+    help: 'That of this end is set by `inputs.{input}.shared_key`, or by its entry of `clients`.',
+  },
   'LB-F005': {
     name: 'UnpacksTooLarge',
     text: '{peer} sent a message that unpacks to more than {limit}',
@@ -186,141 +193,37 @@ export const ERRORS = {
     text: '{peer} was disconnected: {reason}',
     help: 'What was not acknowledged is sent again by a client that asks for acks.',
   },
-
-  'LB-D001': {
-    name: 'WrongProtocol',
-    rejected: 'wrong_protocol',
-    text: '{peer} spoke {spoken} on the {takes} port of `{input}`',
-    help: '{hint}',
+  'LB-F009': {
+    name: 'UserMismatch',
+    rejected: 'unauthorized',
+    text: '{peer} sent a username or password that is not known',
+    help: 'Those of this end are `inputs.{input}.users`; `clients` may narrow them down.',
   },
-  'LB-D002': {
-    name: 'TlsOnPlainPort',
-    rejected: 'wrong_protocol',
-    text: '{peer} spoke TLS to the plain port of `{input}`',
-    help: 'Set `inputs.{input}.tls`, or turn TLS off in the client.',
+  'LB-F010': {
+    name: 'SourceDenied',
+    rejected: 'unauthorized',
+    text: '{peer} is none of the clients that may send',
+    help: 'Add it to `inputs.{input}.clients`, or set `allow_anonymous_source: true`.',
   },
-  'LB-D010': {
-    name: 'NotAllowed',
-    rejected: 'denied',
-    text: '{peer} was turned away: its address is in no network that may connect',
-    help: 'Add it to `inputs.{input}.allow` if it is yours.',
+  'LB-F011': {
+    name: 'NoPing',
+    rejected: 'unauthorized',
+    text: '{peer} sent something else than the PING of the handshake',
+    help: 'A client must know the `shared_key` of `inputs.{input}`; the fluentd log driver of Docker has no key.',
   },
-  'LB-D011': {
-    name: 'TooManyConnections',
-    rejected: 'too_many_connections',
-    text: '{peer} was turned away: {limit} connections are open',
-    help: 'Raise `inputs.{input}.{setting}` and the limit of open files.',
+  'LB-F012': {
+    name: 'HandshakeTimeout',
+    rejected: 'unauthorized',
+    text: '{peer} did not finish the handshake within {limit}',
+    help: 'A client must know the `shared_key` of `inputs.{input}`; it was disconnected.',
   },
-  'LB-D012': {
-    name: 'NoTls',
-    rejected: 'tls',
-    text: '{peer} failed the TLS handshake: {reason}',
-    help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
+  'LB-F013': {
+    name: 'FarTime',
+    text: '{peer} sends times far in the future, as milliseconds are that are taken for seconds',
+    help: 'Its events get the time of receipt. If they are milliseconds, set `inputs.{input}.time_unit: ms`.',
   },
 
-  'LB-H001': {
-    name: 'BadBody',
-    rejected: 'malformed',
-    text: 'the body cannot be read at {place}: {reason}',
-    help: 'Nothing of this request was stored; mend it and send it again.',
-  },
-  'LB-H002': {
-    name: 'BodyTooLarge',
-    rejected: 'oversize',
-    text: 'more than {limit} bytes',
-    help: 'Nothing of this request was stored. Send less at a time, or raise `inputs.{input}.{setting}` if there is one.',
-  },
-  'LB-H003': {
-    name: 'BadTag',
-    rejected: 'bad_tag',
-    text: 'the path gives no tag: {reason}',
-    help: 'Send to `/<tag>`: its parts with slashes or dots between, 1 to 1,024 bytes.',
-  },
-  'LB-H004': {
-    name: 'BadParameter',
-    rejected: 'malformed',
-    text: '`{parameter}` cannot be used: {reason}',
-    help: 'Nothing of this request was stored; mend it and send it again.',
-  },
-  'LB-H005': {
-    name: 'UnknownMedia',
-    rejected: 'unsupported',
-    text: '{header} `{value}` is not taken',
-    help: 'It must be {known}.',
-  },
-  'LB-H006': {
-    name: 'TooBusy',
-    rejected: 'buffer',
-    text: 'no room for more just now: requests wait for the disk',
-    help: 'Send it again after the time in Retry-After; nothing of it was stored.',
-  },
-  'LB-H007': {
-    name: 'BodyUnpacksTooLarge',
-    rejected: 'bomb',
-    text: 'the body unpacks to more than {limit} bytes',
-    help: 'Send less at a time, or raise `inputs.{input}.decompression_size_limit` if this client is to be trusted.',
-  },
-  'LB-H008': {
-    name: 'WrongToken',
-    rejected: 'denied',
-    text: '{peer} sent no token, or a wrong one',
-    help: 'Send `Authorization: Bearer TOKEN`; it is `inputs.{input}.token`.',
-  },
-  'LB-H009': {
-    name: 'ForeignOrigin',
-    rejected: 'denied',
-    text: 'a page of {origin} may not send events',
-    help: 'Add it to `inputs.{input}.cors_allow_origins` if it is yours.',
-  },
-  'LB-H010': {
-    name: 'NoSuchRoute',
-    rejected: 'unsupported',
-    text: '{method} is not taken here',
-    help: 'Events are sent with `POST /<tag>`; `GET /` says whether it is there.',
-  },
-  'LB-H011': {
-    name: 'RequestNotStored',
-    rejected: 'buffer',
-    text: 'the events could not be stored: {reason}',
-    help: 'Send them again after the time in Retry-After.',
-  },
-  'LB-H012': {
-    name: 'RequestCut',
-    rejected: 'truncated',
-    text: '{peer} went away within a request',
-    help: 'Nothing of it was stored.',
-  },
-
-  'LB-L001': {
-    name: 'NotSyslog',
-    rejected: 'unparsed',
-    text: '{peer} sent what is no syslog message',
-    help: 'It was kept whole as `message`, under the tag `{tag}`.',
-  },
-  'LB-L002': {
-    name: 'NotJsonLine',
-    rejected: 'unparsed',
-    text: '{peer} sent a line that is no JSON object: {reason}',
-    help: 'It was kept whole as `message`.',
-  },
-  'LB-L003': {
-    name: 'MessageCut',
-    rejected: 'oversize',
-    text: '{peer} sent a message of more than {limit} bytes',
-    help: 'It was cut there and kept. Raise `inputs.{input}.message_size_limit`.',
-  },
-  'LB-L004': {
-    name: 'MessagesLost',
-    rejected: 'buffer',
-    text: 'messages of {peer} are lost: {reason}',
-    help: 'Nobody sends them again. See `logboom status` for the buffer, and the disk.',
-  },
-  'LB-L005': {
-    name: 'StalledMidMessage',
-    rejected: 'idle',
-    text: '{peer} was disconnected: it stalled within a message while memory was short',
-    help: 'What came of the message was kept. A client sends whole messages, each ended.',
-  },
+  ...INPUT_ERRORS,
 
   'LB-G001': {
     name: 'ChunkMissing',

@@ -90,6 +90,7 @@ export const REJECT_REASONS = [
   'bad_tag',
   'too_many_connections',
   'denied',
+  'unauthorized',
   'tls',
   'idle',
   'unsupported',

@@ -22,7 +22,7 @@ describe('the embedded default', () => {
   let folder: string
   const afterwards: (() => Promise<void>)[] = []
   before(async () => {
-    for (const port of [24_224, 12_201, 8_686])
+    for (const port of [24_224, 12_201, 9_880, 8_686])
       assert.equal(isPortTaken(port), false, `port ${port} is taken: stop who has it`)
     ;({ program, folder } = await startDefault({ after: (end: () => Promise<void>) => afterwards.push(end) } as never))
   })
@@ -69,6 +69,14 @@ describe('the embedded default', () => {
     await new Promise((resolve) => socket.send(message, 12_201, '127.0.0.1', resolve))
     socket.close()
     await assertFound('gelfsender', 'gelf')
+  })
+
+  test('a record, by HTTP', async () => {
+    const body = JSON.stringify({ message: 'hello from httpsender' })
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch('http://127.0.0.1:9880/app/web', { method: 'POST', headers, body })
+    assert.deepEqual([response.status, await response.json()], [200, { events: 1 }])
+    await assertFound('httpsender', 'app.web')
   })
 
   test('an event of fluent-logger for Node, with an ack', async () => {

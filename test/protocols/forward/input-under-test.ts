@@ -63,6 +63,18 @@ export const FORWARD_DEFAULTS: ForwardConfig = {
   unix_perm: '660',
   allow: undefined,
   tls: undefined,
+  shared_key: undefined,
+  self_hostname: undefined,
+  users: undefined,
+  clients: undefined,
+  allow_anonymous_source: true,
+  tag: undefined,
+  add_tag_prefix: undefined,
+  tag_prefix: undefined,
+  source_address_key: undefined,
+  source_hostname_key: undefined,
+  time_unit: 's',
+  deny_keepalive: false,
 }
 
 function limitsOf({ chunkSizeLimit, decompressionLimit, connectionLimit }: Options): Partial<ForwardConfig> {
