@@ -4,6 +4,7 @@
  */
 import path from 'node:path'
 import { LogboomError } from '../server/core/errors.ts'
+import type { Mark } from '../server/core/event.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { RecoveryReport } from './buffer.ts'
 import {
@@ -16,11 +17,12 @@ import {
   headerSeed,
 } from './chunk-format.ts'
 import type { StoredChunk } from './chunk-list.ts'
-import { type ChunkScan, createScanMemory, scanChunk } from './chunk-scan.ts'
+import { type ChunkScan, createScanMemory, type ScannedMark, scanChunk } from './chunk-scan.ts'
 import { cursorDirectory, readCursor } from './cursor-file.ts'
 import { REMEMBERED_MESSAGES_MIN } from './duplicates.ts'
 import { type FileSystem, type OpenFile, readDespiteErrors } from './file-system.ts'
 import { type Format, newBufferId, readFormat, writeFormat } from './format-file.ts'
+import { readMarks } from './marks.ts'
 import { Quarantine } from './quarantine.ts'
 
 /** No event is smaller than this in the buffer: an array, a time and a record. */
@@ -34,6 +36,8 @@ export interface Recovered {
   readonly chunks: readonly StoredChunk[]
   /** Id bases of the messages that are stored, oldest first. */
   readonly messages: readonly string[]
+  /** The newest of each source, oldest first. */
+  readonly marks: readonly Mark[]
   readonly report: RecoveryReport
 }
 
@@ -48,17 +52,20 @@ export async function recover(files: FileSystem, bufferPath: string, log: Logger
   const found = await findChunks(files, bufferPath)
   const format = await findFormat(files, bufferPath, found)
   for (const name of ['chunks', 'cursors', 'quarantine']) await files.makeDirectory(path.join(bufferPath, name))
+  const kept = await readMarks(files, bufferPath)
+  if (kept.damaged) log.warn({}, 'the file MARKS is damaged: inputs that read files may begin some of them again')
   const recovery = new Recovery(files, bufferPath, log)
   await recovery.scanAll(found, format.bufferId)
-  const { chunks, report, messages } = recovery.result()
+  const { chunks, report, messages, marks: scanned } = recovery.result()
   // Without a chunk nothing shows which positions were used: a new id makes sure that no event id comes twice.
   const bufferId = chunks.length > 0 ? format.bufferId : newBufferId()
   const floor = Math.max(format.floor, recovery.floor)
   if (!format.onDisk || chunks.length === 0 || floor > format.floor)
     await writeFormat(files, bufferPath, { bufferId, floor })
-  const next = Math.max(floor, chunks.at(-1)?.next ?? 0, await furthestCursor(files, bufferPath))
+  const marks = [...kept.marks, ...scanned.filter(({ position }) => position >= kept.next)]
+  const next = Math.max(floor, kept.next, chunks.at(-1)?.next ?? 0, await furthestCursor(files, bufferPath))
   const chunkNumber = 1 + found.reduce((highest, { header }) => Math.max(highest, header?.number ?? 0), found.length)
-  return { bufferId, next, chunkNumber, chunks, messages, report }
+  return { bufferId, next, chunkNumber, chunks, messages, marks, report }
 }
 
 interface FoundChunk {
@@ -120,6 +127,9 @@ class Recovery {
   /** Newest first, like the messages. */
   readonly #chunks: StoredChunk[] = []
   readonly #messages: string[] = []
+  /** Of the chunks, newest first; those of one chunk oldest first. Only the newest of each source. */
+  readonly #marks: ScannedMark[][] = []
+  readonly #marked = new Set<string>()
   readonly #memory = createScanMemory()
   #tornBytes = 0
   #damagedFrames = 0
@@ -140,14 +150,15 @@ class Recovery {
     if (oldest !== undefined && kept !== undefined) this.#damagedEvents += kept.first - oldest.first
   }
 
-  result(): Pick<Recovered, 'chunks' | 'messages' | 'report'> {
+  result(): Pick<Recovered, 'chunks' | 'messages' | 'report'> & { marks: readonly ScannedMark[] } {
     const report = {
       tornBytes: this.#tornBytes,
       damagedFrames: this.#damagedFrames,
       damagedEvents: this.#damagedEvents,
       quarantined: this.#quarantine.moved,
     }
-    return { chunks: this.#chunks.toReversed(), messages: this.#messages.toReversed(), report }
+    const marks = this.#marks.toReversed().flat()
+    return { chunks: this.#chunks.toReversed(), messages: this.#messages.toReversed(), marks, report }
   }
 
   async #take(chunk: FoundChunk, bufferId: Uint8Array): Promise<void> {
@@ -192,6 +203,14 @@ class Recovery {
     for (let i = scan.messages.length - 1; i >= 0 && this.#messages.length < REMEMBERED_MESSAGES_MIN; i--) {
       this.#messages.push(scan.messages[i]!)
     }
+    this.#marks.push(this.#newestMarks(scan.marks))
+  }
+
+  #newestMarks(marks: readonly ScannedMark[]): ScannedMark[] {
+    const newest = new Map(marks.map((mark) => [mark.source, mark]))
+    const unseen = [...newest.values()].filter(({ source }) => !this.#marked.has(source))
+    for (const { source } of unseen) this.#marked.add(source)
+    return unseen.sort((a, b) => a.position - b.position)
   }
 
   /**
