@@ -283,8 +283,8 @@ class FileBuffer implements EventBuffer {
   }
 
   /**
-   * Its outputs' cursors are durable, and its marks are kept. The folder is synced each time, so that a crash cannot bring back a chunk from
-   * the middle.
+   * Its outputs' cursors are durable, and its marks are kept. The folder is synced each time, so that a crash cannot
+   * bring back a chunk from the middle.
    */
   async #deleteChunk(first: number): Promise<void> {
     const { files } = this.#parts
