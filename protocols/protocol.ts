@@ -17,11 +17,18 @@ export interface InputContext {
   readonly stats: InputStats
   readonly log: Logger
   readonly clock: Clock
+  /**
+   * Where an input of this type listens (`127.0.0.1:9880`), so that one who is at the wrong port can be told; undefined
+   * when there is none. Left out where there is nobody to ask.
+   */
+  readonly addressOf?: (type: string) => string | undefined
 }
 
 export interface Listener {
   /** What it listens on, for the operator: `127.0.0.1:24224 tcp`, `127.0.0.1:24224 udp`. */
   readonly addresses: readonly string[]
+  /** Reads again what it took from files, its configuration being the same; at HUP. */
+  reload?(): Promise<void>
   /** Stops accepting and reading, waits for what was emitted to be acknowledged, closes the sockets. */
   close(): Promise<void>
 }

@@ -103,6 +103,7 @@ export class Pipeline {
     for (const { name } of oldInputs) await this.#removeInput(name)
     for (const { name } of oldOutputs) await this.#removeOutput(name)
     for (const output of newOutputs) await this.#addOutput(output)
+    for (const { listener } of this.#inputs.values()) await listener.reload?.()
     for (const input of newInputs) await this.#addInput(input, stats.get(input.name) ?? createInputStats())
     // An output that was changed keeps its seat meanwhile, so that nothing is deleted before it reads on.
     for (const { name } of oldOutputs) if (!this.#outputs.has(name)) this.#buffer.leave(name)
@@ -141,8 +142,14 @@ export class Pipeline {
       stats,
       log: this.#log.child({ input: input.name }),
       clock: systemClock,
+      addressOf: (type) => this.#addressOf(type),
     })
     this.#inputs.set(input.name, { config: input, listener, stats })
+  }
+
+  #addressOf(type: string): string | undefined {
+    const input = this.#inputs.values().find(({ config }) => config.type === type)
+    return input?.listener.addresses[0]?.split(' ', 1)[0]
   }
 
   async #removeInput(name: string): Promise<void> {

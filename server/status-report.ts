@@ -2,8 +2,9 @@
 import type { BufferStatus, EventBuffer } from '../buffer/buffer.ts'
 import { RETRY_REASONS } from '../outputs/output.ts'
 import type { Config } from './config/config.ts'
+import { KNOCKS_MAX } from './core/knocks.ts'
 import type { OutputStats } from './core/output-stats.ts'
-import type { InputReport, OutputReport, RunState, StatusReport } from './core/status.ts'
+import type { InputReport, KnockReport, OutputReport, RunState, StatusReport } from './core/status.ts'
 import type { RunningInput, RunningOutput } from './pipeline.ts'
 import { VERSION } from './version.ts'
 
@@ -29,7 +30,14 @@ export function reportStatus({ config, state, startedMs, inputs, outputs, buffer
     inputs: [...inputs.values()].map(reportInput),
     buffer: bufferStatus,
     outputs: [...outputs.values()].map((output) => reportOutput(output, bufferStatus.next)),
+    doorbell: reportKnocks(inputs),
   }
+}
+
+function reportKnocks(inputs: Parts['inputs']): KnockReport[] {
+  const all = [...inputs].flatMap(([input, { stats }]) => stats.knocks.list.map((knock) => ({ input, ...knock })))
+  const latest = all.sort((a, b) => b.atMs - a.atMs).slice(0, KNOCKS_MAX)
+  return latest.map(({ atMs, ...knock }) => ({ at: new Date(atMs).toISOString(), ...knock }))
 }
 
 function notReady(state: RunState, buffer: BufferStatus): string[] {

@@ -3,9 +3,11 @@
  * and what becomes of a message the intake's.
  */
 import type { Socket } from 'node:net'
+import type { BufferPool } from '../encoding/buffer-pool.ts'
+import { FirstBytes, type Spoken, StrangerError } from '../listening/first-bytes.ts'
+import { peerName } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import type { Budget, Spender } from './budget.ts'
-import type { BufferPool } from './buffer-pool.ts'
 import { ForwardDecoder } from './decoder.ts'
 import { InFlight } from './in-flight.ts'
 import { Intake } from './intake.ts'
@@ -26,6 +28,8 @@ export interface ConnectionOptions {
 }
 
 const NO_BYTES = Buffer.alloc(0)
+/** What a client of this port may speak. */
+const TAKEN: ReadonlySet<Spoken> = new Set(['forward', 'json'])
 
 /** `open`: reads. `ending`: no more is read, what was emitted is acknowledged first. `ended`: our side is closed. */
 type State = 'open' | 'ending' | 'ended'
@@ -40,6 +44,7 @@ export class Connection implements Spender {
   readonly #inFlight: InFlight
   readonly #intake: Intake
   readonly #message = createMessage()
+  readonly #firstBytes = new FirstBytes()
   #decoder: ForwardDecoder | JsonDecoder | undefined
   #large: LargeMessage | undefined
   #state: State = 'open'
@@ -57,7 +62,7 @@ export class Connection implements Spender {
     const socket = readShared(accepted, (read) => this.#read(read))
     this.#socket = socket
     this.#options = options
-    this.#peer = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    this.#peer = peerName(socket)
     this.#inFlight = new InFlight({
       emit: context.emit,
       budget,
@@ -130,6 +135,11 @@ export class Connection implements Spender {
     }
     this.#options.context.stats.bytes += read.length
     this.lastRead = this.#options.budget.nextRead()
+    const spoken = this.#firstBytes.look(read)
+    if (spoken !== undefined && !TAKEN.has(spoken)) {
+      this.#refuse(new StrangerError(spoken))
+      return
+    }
     this.#decoder ??= isJsonStart(read[0]!)
       ? new JsonDecoder()
       : new ForwardDecoder({

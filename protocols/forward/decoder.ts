@@ -7,7 +7,7 @@
  * held is handed out as a head, a body in pieces, and a tail.
  */
 import { NEED_MORE, ValueScan } from '../../server/core/msgpack.ts'
-import type { BufferPool } from './buffer-pool.ts'
+import type { BufferPool } from '../encoding/buffer-pool.ts'
 import { LIMITS, OversizeError } from './limits.ts'
 import { type ForwardMessage, type MessageHead, readHead, readMessage, readTail } from './message.ts'
 

@@ -2,12 +2,15 @@
  * The Fluent Forward input: what it is called, what can be set, and how it listens. Connections live in their own
  * file.
  */
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { formatAddress } from '../../server/core/address.ts'
 import { LogboomError } from '../../server/core/errors.ts'
-import type { Address, ConfigOf, Fields } from '../../server/core/fields.ts'
+import type { ConfigFault, ConfigOf, Fields, HostPort } from '../../server/core/fields.ts'
+import { BufferPool } from '../encoding/buffer-pool.ts'
+import { allowField, badNetworks, createAllowList, NETWORK_EXPECTED } from '../listening/allow-list.ts'
+import { listenStream, type StreamListener } from '../listening/listen-stream.ts'
+import { checkTls, tlsFields } from '../listening/tls.ts'
 import type { InputContext, Listener, Protocol } from '../protocol.ts'
 import { Budget } from './budget.ts'
-import { BufferPool } from './buffer-pool.ts'
 import { Connection } from './connection.ts'
 import { answerHeartbeats } from './heartbeat.ts'
 import { createRefusals } from './refusals.ts'
@@ -15,8 +18,9 @@ import { createRefusals } from './refusals.ts'
 const fields = {
   listen: {
     kind: 'address',
+    unix: true,
     default: '127.0.0.1:24224',
-    doc: 'Where it listens, for TCP and for the UDP heartbeat.',
+    doc: 'Where it listens, for TCP and for the UDP heartbeat; or a Unix socket, `unix:/path`.',
     example: '0.0.0.0:24224',
   },
   chunk_size_limit: {
@@ -35,6 +39,22 @@ const fields = {
     min: 1,
     doc: 'Connections that may be open at a time; more are turned away.',
   },
+  connection_limit_per_address: {
+    kind: 'integer',
+    optional: true,
+    min: 1,
+    doc: 'The same from one address; three quarters of `connection_limit` where it is left out.',
+    example: '100',
+  },
+  unix_perm: {
+    kind: 'string',
+    default: '660',
+    pattern: '^0?[0-7]{3}$',
+    doc: 'Permissions of the file of a Unix socket, in octal; who may write to it may connect.',
+    example: '"660"',
+  },
+  allow: allowField,
+  tls: tlsFields,
 } as const satisfies Fields
 
 type Config = ConfigOf<typeof fields>
@@ -44,100 +64,79 @@ export const protocol: Protocol<typeof fields> = {
   summary: 'Takes events from fluentd, Fluent Bit, the fluentd log driver of Docker and the fluent-logger libraries.',
   fields,
   example: 'forward: { listen: 0.0.0.0:24224 }',
+  check,
   listen,
+}
+
+function check({ listen, allow, tls }: Config): ConfigFault[] {
+  const faults = checkTls(tls)
+  for (const { index, text } of badNetworks(allow ?? [])) {
+    faults.push({ key: ['allow', index], code: 'LB-C002', details: { ...NETWORK_EXPECTED, found: `\`${text}\`` } })
+  }
+  if (allow !== undefined && 'path' in listen) {
+    const why = 'A Unix socket has no networks; `unix_perm` says who may connect.'
+    faults.push({ key: ['allow'], code: 'LB-C014', details: { other: 'listen: host:port', why } })
+  }
+  return faults
 }
 
 /** Tries at a port that the system chooses until its UDP side is free too. */
 const FREE_PORT_TRIES = 5
 
 async function listen(config: Config, context: InputContext): Promise<Listener> {
-  const connections = new Set<Connection>()
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true })
-  accept(server, { config, context, connections })
-  const { address, closeHeartbeat } = await bind(server, config.listen, context.name)
-  // Accepting can fail for want of open files; it goes on when some are closed.
-  server.on('error', (error) => context.log.warn({ reason: error.message }, 'a connection could not be accepted'))
+  const { listener, closeHeartbeat } = await bind(config, context)
+  const { address, addresses } = listener
   const close = async () => {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    for (const connection of connections) connection.end()
-    await Promise.all([closed, closeHeartbeat(), ...[...connections].map((connection) => connection.closed)])
+    await Promise.all([listener.close(), closeHeartbeat()])
   }
   let closing: Promise<void> | undefined
   return {
-    addresses: [`${addressText(address)} tcp`, `${addressText(address)} udp`],
+    addresses: 'path' in address ? addresses : [...addresses, `${formatAddress(address)} udp`],
+    reload: () => listener.reload(),
     close: () => (closing ??= close()),
   }
 }
 
-interface Accepting {
-  readonly config: Config
-  readonly context: InputContext
-  readonly connections: Set<Connection>
-}
-
-function accept(server: Server, { config, context, connections }: Accepting): void {
-  const refusals = createRefusals(context)
-  const budget = new Budget()
-  const pool = new BufferPool()
-  server.on('connection', (socket) => {
-    if (connections.size >= config.connection_limit) {
-      refusals.tooManyConnections(socket.remoteAddress ?? '', config.connection_limit)
-      socket.on('error', () => {})
-      socket.destroy()
-      return
-    }
-    const connection = new Connection(socket, {
-      context,
-      budget,
-      refusals,
-      pool,
-      messageBytes: config.chunk_size_limit,
-      decompressionBytes: config.decompression_size_limit,
-    })
-    connections.add(connection)
-    context.stats.connections = connections.size
-    connection.closed.then(() => {
-      connections.delete(connection)
-      context.stats.connections = connections.size
-    })
-  })
-}
-
 interface Bound {
-  readonly address: Address
+  readonly listener: StreamListener
   readonly closeHeartbeat: () => Promise<void>
 }
 
-async function bind(server: Server, wanted: Address, input: string): Promise<Bound> {
+async function bind(config: Config, context: InputContext): Promise<Bound> {
   for (let tries = 1; ; tries += 1) {
+    const listener = await listenStreams(config, context)
+    const { address } = listener
+    if ('path' in address) return { listener, closeHeartbeat: async () => {} }
     try {
-      const { port } = await listenTcp(server, wanted)
-      const address = { host: wanted.host, port }
-      try {
-        return { address, closeHeartbeat: await answerHeartbeats(address) }
-      } catch (error) {
-        await new Promise((resolve) => server.close(resolve))
-        throw error
-      }
+      return { listener, closeHeartbeat: await answerHeartbeats(address) }
     } catch (error) {
+      await listener.close()
+      const isFreePort = (config.listen as HostPort).port === 0
       const { code, message } = error as NodeJS.ErrnoException
-      if (code === 'EADDRINUSE' && wanted.port === 0 && tries < FREE_PORT_TRIES) continue
-      const details = { address: addressText(wanted), key: `inputs.${input}.listen`, reason: message }
+      if (code === 'EADDRINUSE' && isFreePort && tries < FREE_PORT_TRIES) continue
+      const details = { address: formatAddress(address), key: `inputs.${context.name}.listen`, reason: message }
       throw new LogboomError(code === 'EADDRINUSE' ? 'LB-S001' : 'LB-S002', details, { cause: error })
     }
   }
 }
 
-function listenTcp(server: Server, { host, port }: Address): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port, backlog: 511 }, () => {
-      server.off('error', reject)
-      resolve(server.address() as AddressInfo)
-    })
+function listenStreams(config: Config, context: InputContext): Promise<StreamListener> {
+  const refusals = createRefusals(context)
+  const budget = new Budget()
+  const pool = new BufferPool()
+  const { listen, tls, connection_limit: connectionLimit } = config
+  return listenStream({
+    ...{ listen, tls, context, connectionLimit },
+    key: `inputs.${context.name}.listen`,
+    allow: config.allow && createAllowList(config.allow),
+    connectionLimitPerAddress: config.connection_limit_per_address ?? Math.ceil(connectionLimit * 0.75),
+    unixMode: Number.parseInt(config.unix_perm, 8),
+    knocked: (knock) => refusals.knocked(knock),
+    accept: (socket) =>
+      new Connection(socket, {
+        ...{ context, budget, refusals, pool },
+        messageBytes: config.chunk_size_limit,
+        decompressionBytes: config.decompression_size_limit,
+      }),
   })
-}
-
-function addressText({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

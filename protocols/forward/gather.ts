@@ -2,7 +2,7 @@
  * Gathers the single events of Message mode to one stream per tag, so that a read costs few appends however many
  * events it has.
  */
-import type { BufferPool } from './buffer-pool.ts'
+import type { BufferPool } from '../encoding/buffer-pool.ts'
 import type { ForwardMessage } from './message.ts'
 
 /** Takes a gathered stream: `length` bytes of a buffer, which is its own from now on. */

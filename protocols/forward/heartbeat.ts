@@ -3,12 +3,12 @@
  * "Heartbeat"]
  */
 import { createSocket } from 'node:dgram'
-import type { Address } from '../../server/core/fields.ts'
+import type { HostPort } from '../../server/core/fields.ts'
 
 const ANSWER = Uint8Array.of(0)
 
 /** Resolves once it is bound; rejects with the system's error. @returns what closes it. */
-export async function answerHeartbeats(address: Address): Promise<() => Promise<void>> {
+export async function answerHeartbeats(address: HostPort): Promise<() => Promise<void>> {
   const socket = createSocket(address.host.includes(':') ? 'udp6' : 'udp4')
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)

@@ -6,7 +6,7 @@ import type { EventStream, Spool, SpooledEntries } from '../../server/core/event
 import type { RejectReason } from '../../server/core/metrics.ts'
 import { MalformedError } from '../../server/core/msgpack.ts'
 import { checkEntries, createEntriesCheck, keepGoodEntries } from '../../server/core/packed-entries.ts'
-import type { BufferPool } from './buffer-pool.ts'
+import type { BufferPool } from '../encoding/buffer-pool.ts'
 import { Inflater, inflateAtOnce, sniffCompression } from './decompress.ts'
 import { EntryStore } from './entry-store.ts'
 import { Gather } from './gather.ts'

@@ -3,8 +3,8 @@
  * becomes the same message in msgpack. [fluentd in_forward: chosen by the first byte of the connection]
  */
 import { MalformedError, NEED_MORE } from '../../server/core/msgpack.ts'
+import { jsonToMsgpack } from '../encoding/json-to-msgpack.ts'
 import type { Step } from './decoder.ts'
-import { jsonToMsgpack } from './json-to-msgpack.ts'
 import { LIMITS, OversizeError } from './limits.ts'
 import { type ForwardMessage, readMessage } from './message.ts'
 

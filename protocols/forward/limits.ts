@@ -11,6 +11,10 @@ export const LIMITS = {
   scan: SCAN_LIMITS,
   /** A tag, in bytes. */
   tagBytes: 1_024,
+  /** The first message of a client that has to show a key, in bytes. */
+  pingBytes: 8 * KIB,
+  /** How long a client may take for it, in ms. */
+  handshakeMs: 10_000,
   /** The value of the option `chunk`, in bytes. */
   chunkIdBytes: 1_024,
   /** One event, in bytes; it has to be whole in memory. */

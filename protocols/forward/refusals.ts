@@ -3,6 +3,9 @@ import { type ErrorCode, type ErrorDetails, LogboomError } from '../../server/co
 import { createRateLimit } from '../../server/core/log.ts'
 import type { RejectReason } from '../../server/core/metrics.ts'
 import { MalformedError } from '../../server/core/msgpack.ts'
+import { createDoorbell } from '../listening/doorbell.ts'
+import { StrangerError } from '../listening/first-bytes.ts'
+import type { Knock } from '../listening/listen-stream.ts'
 import type { InputContext } from '../protocol.ts'
 import { BombError, LIMITS, OversizeError } from './limits.ts'
 
@@ -18,10 +21,13 @@ export interface Refusals {
   /** Closed, since it stalled within a message while memory was short. */
   stalled(peer: string): void
   unreadAcks(peer: string): void
-  tooManyConnections(peer: string, limit: number): void
+  /** Was not let in. */
+  knocked(knock: Knock): void
 }
 
-export function createRefusals({ name, log, clock, stats }: InputContext): Refusals {
+export function createRefusals(context: InputContext): Refusals {
+  const { name, log, clock, stats } = context
+  const doorbell = createDoorbell(context)
   const limited = createRateLimit(INTERVAL_MS, () => clock.monotonic())
   const say = (code: ErrorCode, details: ErrorDetails) => {
     limited(`${code} ${details.peer}`, (suppressed) => {
@@ -31,7 +37,9 @@ export function createRefusals({ name, log, clock, stats }: InputContext): Refus
   }
   return {
     refused(peer, error) {
-      if (error instanceof OversizeError) {
+      if (error instanceof StrangerError) {
+        doorbell.stranger(peer, error.spoken, 'forward')
+      } else if (error instanceof OversizeError) {
         stats.rejected.oversize += 1
         if (error.what === 'event') say('LB-F001', { peer, reason: error.message })
         else say('LB-F002', { peer, limit: sizeText(error.limitBytes) })
@@ -61,9 +69,8 @@ export function createRefusals({ name, log, clock, stats }: InputContext): Refus
       stats.rejected.idle += 1
       say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
     },
-    tooManyConnections(peer, limit) {
-      stats.rejected.too_many_connections += 1
-      say('LB-F003', { peer, limit })
+    knocked({ peer, code, details }) {
+      doorbell.knocked(peer, code, details)
     },
   }
 }

@@ -9,6 +9,7 @@
  * is read as it is.
  */
 import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 
 /** Bytes of one read, at most: what libuv offers for a stream. */
 const READ_BYTES = 64 * 1024
@@ -24,6 +25,8 @@ interface WithHandle {
  * copied them, when it returns.
  */
 export function readShared(accepted: Socket, onRead: (bytes: Buffer) => void): Socket {
+  // The handle of a TLS socket gives what was not decrypted.
+  if (accepted instanceof TLSSocket) return accepted.on('data', onRead)
   const shell = accepted as unknown as WithHandle
   const handle = shell._handle
   if (typeof handle !== 'object' || handle === null) return accepted.on('data', onRead)

@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import { LogboomError } from '../core/errors.ts'
-import type { Address } from '../core/fields.ts'
+import type { HostPort } from '../core/fields.ts'
 import { answerAllErrors } from './answer-error.ts'
 import { describeApi, serveApi } from './api.ts'
 import { CONSOLE_DIRECTORY, serveConsole } from './console.ts'
@@ -19,7 +19,7 @@ const SILENT_MS_MAX = 60_000
 const CONNECTIONS_MAX = 256
 
 export interface AdminConfig {
-  readonly listen: Address
+  readonly listen: HostPort
   readonly token: string | undefined
   /** Where the built page is; for tests. */
   readonly consoleDirectory?: string
@@ -33,7 +33,7 @@ export interface Admin {
   close(): Promise<void>
 }
 
-function listenError(error: NodeJS.ErrnoException, { host, port }: Address): unknown {
+function listenError(error: NodeJS.ErrnoException, { host, port }: HostPort): unknown {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   if (error.code === 'EADDRINUSE')
     return new LogboomError('LB-S001', { address, key: 'admin.listen' }, { cause: error })

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { formatJson, type Json, lineText } from '../core/event-text.ts'
 import { age, bytes, clockTime, dayOf } from '../core/readable.ts'
-import type { InputReport, OutputReport, StatusReport } from '../core/status.ts'
+import type { InputReport, KnockReport, OutputReport, StatusReport } from '../core/status.ts'
 import { askJson, type ServerOptions, withServerOptions } from './api-client.ts'
 import { print, processTerminal, type Terminal } from './terminal.ts'
 
@@ -40,6 +40,8 @@ function outputRow(output: OutputReport): string[] {
   ]
 }
 
+/** Knocks on the screen; `--json` has all. */
+const KNOCKS_SHOWN = 8
 const INPUT_HEAD = ['input', 'type', 'listens on', 'connections', 'events', 'read', 'rejected']
 const OUTPUT_HEAD = [
   'output',
@@ -55,6 +57,11 @@ const OUTPUT_HEAD = [
   'unaccounted',
 ]
 
+function knockLine({ at, text, count }: KnockReport): string {
+  const times = count === 1 ? '' : ` (${whole(count)} times)`
+  return `  ? ${clockTime(Date.parse(at)).slice(0, 8)} ${lineText(text)}${times}\n`
+}
+
 /** The report for people, ending in a line end. */
 export function statusText(report: StatusReport, nowMs: number): string {
   const { version, node, pid, state, startedMs, configFile, buffer } = report
@@ -68,6 +75,7 @@ export function statusText(report: StatusReport, nowMs: number): string {
       ? 'ready\n'
       : report.reasons.map((reason) => `not ready: ${lineText(reason)}\n`).join(''),
     `\n${table([INPUT_HEAD, ...report.inputs.map(inputRow)])}`,
+    ...report.doorbell.slice(0, KNOCKS_SHOWN).map(knockLine),
     `\n  buffer  ${bytes(buffer.bytes)} of ${bytes(buffer.limitBytes)} (${share} %), chunks ${whole(buffer.chunks)}, `,
     `next position ${whole(buffer.next)}, waiting ${whole(buffer.waiting)}\n`,
     buffer.trouble === undefined ? '' : `  ! ${lineText(buffer.trouble)}\n`,

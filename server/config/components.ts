@@ -73,8 +73,16 @@ function checkMatch(match: string, path: KeyPath, { source, problems }: RawConte
   }
 }
 
-function checkComponent({ raw, path }: Named, common: Fields, { fields }: Described<Fields>, context: RawContext) {
-  return checkFields({ ...common, ...fields }, raw, path, context)
+function checkComponent({ raw, path }: Named, common: Fields, described: Described<Fields>, context: RawContext) {
+  const checked = checkFields({ ...common, ...described.fields }, raw, path, context)
+  if (checked === undefined) return undefined
+  const faults = described.check?.(without(common, checked) as never) ?? []
+  for (const { key, code, details } of faults) {
+    const full = [...path, ...key]
+    const place = context.source.place(full)
+    context.problems.push(new LogboomError(code, { ...details, key: keyName(full) }, { place }))
+  }
+  return faults.length === 0 ? checked : undefined
 }
 
 function without(fields: Fields, checked: Readonly<Record<string, unknown>>): object {

@@ -5,13 +5,13 @@
 import type { Output } from '../../outputs/output.ts'
 import type { Protocol } from '../../protocols/protocol.ts'
 import type { Sequence } from '../core/event.ts'
-import type { Address, Fields } from '../core/fields.ts'
+import type { Fields, HostPort } from '../core/fields.ts'
 
 export interface Config {
   /** Undefined: there is no file, and this is the embedded default. */
   readonly file: string | undefined
   readonly node: { readonly id: string; readonly sequence: Sequence }
-  readonly admin: { readonly listen: Address; readonly token: string | undefined }
+  readonly admin: { readonly listen: HostPort; readonly token: string | undefined }
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
   /** Longest time from TERM to the end of the process. */
   readonly shutdownLimitMs: number

@@ -2,12 +2,13 @@
  * Faults that no field has alone: addresses given twice, an open door without a token, a buffer smaller than two
  * chunks.
  */
+import { formatAddress } from '../core/address.ts'
 import { LogboomError } from '../core/errors.ts'
 import type { Address, Fields } from '../core/fields.ts'
 import type { Config } from './config.ts'
 import { keyName } from './raw-values.ts'
 import type { KeyPath, Source } from './source.ts'
-import { formatAddress, formatSize, isLoopback } from './units.ts'
+import { formatSize, isLoopback } from './units.ts'
 
 export function crossCheck(config: Config, source: Source): LogboomError[] {
   return [...sharedAddresses(config, source), ...openWithoutToken(config, source), ...smallBuffer(config, source)]
@@ -46,6 +47,7 @@ function addressesOf(fields: Fields, values: Values, path: KeyPath): ListenKey[]
 
 /** Port 0 is another one each time. Every address of the machine overlaps with each single one. */
 function overlaps(a: Address, b: Address): boolean {
+  if ('path' in a || 'path' in b) return 'path' in a && 'path' in b && a.path === b.path
   if (a.port !== b.port || a.port === 0) return false
   const [first, second] = [plainHost(a.host), plainHost(b.host)]
   return first === second || EVERY.has(first) || EVERY.has(second)

@@ -2,7 +2,7 @@
 import type { Field } from '../core/fields.ts'
 import { type Bounds, boundsOf } from './field-schema.ts'
 import { maskUrls } from './secrecy.ts'
-import { formatDuration, formatSize } from './units.ts'
+import { formatDuration, formatSize, UNIX_PATH_BYTES_MAX } from './units.ts'
 
 const SHOWN_LENGTH_MAX = 60
 
@@ -13,6 +13,8 @@ export function expectation(field: Field): string {
       return field.pattern === undefined ? 'text' : `text that matches \`${field.pattern}\``
     case 'secret':
       return 'text'
+    case 'path':
+      return 'the name of a file'
     case 'integer':
       return 'a whole number'
     case 'boolean':
@@ -22,7 +24,7 @@ export function expectation(field: Field): string {
     case 'size':
       return 'a size'
     case 'address':
-      return 'an address, host and port'
+      return field.unix === true ? 'an address, host and port or `unix:/path`' : 'an address, host and port'
     case 'enum':
       return alternatives(field.of)
     case 'strings':
@@ -42,7 +44,9 @@ export function rangeInWords(field: Field): string {
   }
   if (field.kind === 'duration') return inWords(boundsOf(field), formatDuration)
   if (field.kind === 'size') return inWords(boundsOf(field), formatSize)
-  return 'an address with a port of 0 to 65535'
+  const path =
+    field.kind === 'address' && field.unix === true ? `, or a path of at most ${UNIX_PATH_BYTES_MAX} bytes` : ''
+  return `an address with a port of 0 to 65535${path}`
 }
 
 function inWords({ min, max }: Bounds, format: (value: number) => string): string {
@@ -54,6 +58,7 @@ function inWords({ min, max }: Bounds, format: (value: number) => string): strin
 const EXAMPLES: Readonly<Record<Field['kind'], string>> = {
   string: 'text',
   secret: `"\${SECRET}"`,
+  path: '/etc/logboom/name.pem',
   integer: '1',
   boolean: 'true',
   duration: '30s',

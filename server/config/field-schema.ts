@@ -4,7 +4,15 @@
  */
 import { z } from 'zod'
 import type { Field, Fields } from '../core/fields.ts'
-import { ADDRESS_PATTERN, DURATION_PATTERN, parseAddress, parseDuration, parseSize, SIZE_PATTERN } from './units.ts'
+import {
+  ADDRESS_OR_UNIX_PATTERN,
+  ADDRESS_PATTERN,
+  DURATION_PATTERN,
+  parseAddress,
+  parseDuration,
+  parseSize,
+  SIZE_PATTERN,
+} from './units.ts'
 
 /** A strict map of the fields. Parsed, it is `ConfigOf` them; its input side is what an operator writes. */
 export function schemaOf(fields: Fields): z.ZodObject {
@@ -36,6 +44,8 @@ function valueSchema(field: Field): z.ZodType {
     case 'string':
       return field.pattern === undefined ? z.string() : z.string().regex(new RegExp(field.pattern, 'u'))
     case 'secret':
+      return field.mayBeEmpty === true ? z.string() : z.string().min(1)
+    case 'path':
       return z.string().min(1)
     case 'integer':
       return integerSchema(field.min, field.max)
@@ -48,7 +58,7 @@ function valueSchema(field: Field): z.ZodType {
     case 'size':
       return inRange(z.union([z.string().regex(SIZE_PATTERN), z.int().min(0)]).transform(parseSize), boundsOf(field))
     case 'address':
-      return addressSchema
+      return addressSchema(field.unix === true ? ADDRESS_OR_UNIX_PATTERN : ADDRESS_PATTERN)
     case 'strings':
       return z
         .union([z.string(), z.array(z.string())])
@@ -60,15 +70,17 @@ function valueSchema(field: Field): z.ZodType {
   }
 }
 
-const addressSchema = z
-  .string()
-  .regex(ADDRESS_PATTERN)
-  .transform((text, context) => {
-    const address = parseAddress(text)
-    if (address !== undefined) return address
-    context.addIssue({ code: 'custom', input: text })
-    return z.NEVER
-  })
+function addressSchema(pattern: RegExp): z.ZodType {
+  return z
+    .string()
+    .regex(pattern)
+    .transform((text, context) => {
+      const address = parseAddress(text)
+      if (address !== undefined) return address
+      context.addIssue({ code: 'custom', input: text })
+      return z.NEVER
+    })
+}
 
 function integerSchema(min: number | undefined, max: number | undefined): z.ZodType {
   let schema = z.int()

@@ -53,6 +53,11 @@ function prepareValue(field: Field, value: unknown, path: KeyPath, context: RawC
       return value instanceof FromVariable && /^-?\d{1,16}$/.test(value.text) ? Number(value.text) : asText(value)
     case 'boolean':
       return value instanceof FromVariable && /^(true|false)$/.test(value.text) ? value.text === 'true' : asText(value)
+    case 'secret':
+      // A variable that holds nothing was forgotten: it is no key that everybody knows.
+      return value instanceof FromVariable && value.text === '' ? null : asText(value)
+    case 'path':
+      return absolute(asText(value), context)
     case 'strings':
       return Array.isArray(value) ? value.map(asText) : asText(value)
     case 'group':
@@ -63,6 +68,10 @@ function prepareValue(field: Field, value: unknown, path: KeyPath, context: RawC
     default:
       return asText(value)
   }
+}
+
+function absolute(value: unknown, { directory }: RawContext): unknown {
+  return typeof value === 'string' && value !== '' ? resolve(directory, value) : value
 }
 
 export function asText(value: unknown): unknown {

@@ -17,7 +17,7 @@ const SECRET_NAMES = ['token', 'secret', 'password', 'passphrase', 'shared_key',
 
 /** Told by the name alone, so that a key that is misspelt or not known does not give its value away. */
 export function isSecretName(key: string): boolean {
-  if (key.endsWith('_file')) return false
+  if (key.endsWith('_file') || key.endsWith('_path')) return false
   return SECRET_NAME.test(key) || nearest(key, SECRET_NAMES) !== undefined
 }
 

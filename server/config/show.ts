@@ -1,5 +1,6 @@
 /** The configuration as it runs, as YAML: every default filled in, where each value came from, secrets hidden. Pure. */
 import { stringify } from 'yaml'
+import { formatAddress } from '../core/address.ts'
 import type { Address, Field, Fields } from '../core/fields.ts'
 import type { Config } from './config.ts'
 import type { LoadedConfig } from './load.ts'
@@ -7,7 +8,7 @@ import { keyName } from './raw-values.ts'
 import { holdsSecret, MASK, maskUrls } from './secrecy.ts'
 import { INPUT_FIELDS, OUTPUT_FIELDS, SECTIONS } from './sections.ts'
 import type { KeyPath } from './source.ts'
-import { formatAddress, formatDuration, formatSize } from './units.ts'
+import { formatDuration, formatSize } from './units.ts'
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -99,6 +100,7 @@ function scalar(field: Field, value: unknown): string {
     case 'strings':
       return `[${(value as readonly string[]).map((text) => JSON.stringify(escapeDollars(maskUrls(text)))).join(', ')}]`
     case 'string':
+    case 'path':
     case 'enum':
       return quote(escapeDollars(maskUrls(value as string)))
     default:

@@ -3,11 +3,17 @@
  * declaration's matter.
  */
 import { isIPv6 } from 'node:net'
-import type { Address } from '../core/fields.ts'
+import type { Address, HostPort } from '../core/fields.ts'
 
 export const DURATION_PATTERN = /^\d{1,12}(ms|s|m|h|d)$/
 export const SIZE_PATTERN = /^\d{1,15}(B|KiB|MiB|GiB|TiB)?$/
 export const ADDRESS_PATTERN = /^(\[[0-9A-Fa-f:.]+(%\w+)?\]|[A-Za-z0-9_.-]*):\d{1,5}$/
+/** What ADDRESS_PATTERN takes, or the path of a Unix socket. */
+export const ADDRESS_OR_UNIX_PATTERN = new RegExp(`^unix:/[^\\0]+$|${ADDRESS_PATTERN.source}`)
+
+const UNIX = 'unix:'
+/** `sun_path` of Linux without its final zero. [unix(7)] */
+export const UNIX_PATH_BYTES_MAX = 107
 
 const PORT_MAX = 65_535
 /** `:port` means every address of the machine, as fluentd's in_forward has it by default. */
@@ -43,8 +49,14 @@ export function parseSize(value: string | number): number {
   return Number.parseInt(value, 10) * scaleOf(SIZE_UNITS, value)
 }
 
-/** Text that matches ADDRESS_PATTERN; undefined when the port or the IPv6 address cannot be. */
+/** Text that matches ADDRESS_OR_UNIX_PATTERN; undefined when the port, the IPv6 address or so long a path cannot be. */
 export function parseAddress(text: string): Address | undefined {
+  if (!text.startsWith(UNIX)) return parseHostPort(text)
+  const path = text.slice(UNIX.length)
+  return Buffer.byteLength(path) > UNIX_PATH_BYTES_MAX ? undefined : { path }
+}
+
+function parseHostPort(text: string): HostPort | undefined {
   const colon = text.lastIndexOf(':')
   const port = Number(text.slice(colon + 1))
   const written = text.slice(0, colon)
@@ -61,10 +73,6 @@ export function formatDuration(ms: number): string {
 /** The shortest exact form: 16777216 → `16MiB`. */
 export function formatSize(bytes: number): string {
   return format(SIZE_UNITS, bytes)
-}
-
-export function formatAddress({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** Whether nobody but this machine can reach it. */

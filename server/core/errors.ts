@@ -3,6 +3,8 @@
  * `logboom explain CODE` prints from here; a test says that each is used and that no other exists.
  */
 
+import type { RejectReason } from './metrics.ts'
+
 export interface ErrorSpec {
   readonly name: string
   /** `{placeholders}` are filled from the details. */
@@ -13,6 +15,8 @@ export interface ErrorSpec {
    * configuration.
    */
   readonly exit?: number
+  /** Where it turns a sender away: the reason that the input counts. */
+  readonly rejected?: RejectReason
 }
 
 export const ERRORS = {
@@ -69,6 +73,7 @@ export const ERRORS = {
     text: '`{key}` is not built yet',
     help: 'This version has no {what}; leave the key out.',
   },
+  'LB-C014': { name: 'NeedsOther', exit: 78, text: '`{key}` needs `{other}`', help: '{why}' },
 
   'LB-S001': {
     name: 'PortTaken',
@@ -116,6 +121,22 @@ export const ERRORS = {
     text: '{acked} of {sent} events were acknowledged by {address}: {reason}',
     help: 'The rest may have been lost; send it again. `logboom status` shows how the server is.',
   },
+  'LB-S010': {
+    name: 'Certificates',
+    exit: 78,
+    text: 'the certificates of `{key}` cannot be used: {reason}',
+    help: 'Its files must be readable by this user, in PEM, and certificate and private key belong together.',
+  },
+  'LB-S011': {
+    name: 'SmallReceiveBuffer',
+    text: 'the kernel keeps {given} bytes of datagrams, not the {wanted} that were asked for',
+    help: 'Set `sysctl -w net.core.rmem_max={wanted}`, or datagrams are dropped sooner under load.',
+  },
+  'LB-S012': {
+    name: 'KernelDrops',
+    text: 'the kernel dropped {count} datagrams that came faster than they were read',
+    help: 'They are counted as `kernel_drop`. Raise net.core.rmem_max and `receive_buffer`, or send over TCP.',
+  },
 
   'LB-A001': {
     name: 'BadRequest',
@@ -145,11 +166,6 @@ export const ERRORS = {
     text: '{peer} sent a message of more than {limit}',
     help: 'Raise `inputs.{input}.chunk_size_limit`, or let the client send smaller chunks.',
   },
-  'LB-F003': {
-    name: 'TooManyConnections',
-    text: '{peer} was turned away: {limit} connections are open',
-    help: 'Raise `inputs.{input}.connection_limit` and the limit of open files.',
-  },
   'LB-F005': {
     name: 'UnpacksTooLarge',
     text: '{peer} sent a message that unpacks to more than {limit}',
@@ -169,6 +185,37 @@ export const ERRORS = {
     name: 'Stalled',
     text: '{peer} was disconnected: {reason}',
     help: 'What was not acknowledged is sent again by a client that asks for acks.',
+  },
+
+  'LB-D001': {
+    name: 'WrongProtocol',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke {spoken} on the {takes} port of `{input}`',
+    help: '{hint}',
+  },
+  'LB-D002': {
+    name: 'TlsOnPlainPort',
+    rejected: 'wrong_protocol',
+    text: '{peer} spoke TLS to the plain port of `{input}`',
+    help: 'Set `inputs.{input}.tls`, or turn TLS off in the client.',
+  },
+  'LB-D010': {
+    name: 'NotAllowed',
+    rejected: 'denied',
+    text: '{peer} was turned away: its address is in no network that may connect',
+    help: 'Add it to `inputs.{input}.allow` if it is yours.',
+  },
+  'LB-D011': {
+    name: 'TooManyConnections',
+    rejected: 'too_many_connections',
+    text: '{peer} was turned away: {limit} connections are open',
+    help: 'Raise `inputs.{input}.{setting}` and the limit of open files.',
+  },
+  'LB-D012': {
+    name: 'NoTls',
+    rejected: 'tls',
+    text: '{peer} failed the TLS handshake: {reason}',
+    help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
   },
 
   'LB-B001': {
@@ -249,6 +296,10 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS
+/** Codes that turn a sender away: those that say what is counted. */
+export type KnockCode = {
+  [C in ErrorCode]: (typeof ERRORS)[C] extends { readonly rejected: RejectReason } ? C : never
+}[ErrorCode]
 export type ErrorDetails = Readonly<Record<string, string | number>>
 
 function fill(text: string, details: ErrorDetails): string {

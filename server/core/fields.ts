@@ -2,6 +2,7 @@
  * One declaration per configuration field: its type, default, check, docs and JSON Schema all come from it.
  * A component declares its fields as plain data `as const satisfies Fields`; `ConfigOf` is the type of what it gets.
  */
+import type { ErrorCode, ErrorDetails } from './errors.ts'
 
 interface FieldCommon {
   /** One sentence for the docs and the JSON Schema. */
@@ -14,8 +15,13 @@ interface FieldCommon {
 }
 export type Field =
   | (FieldCommon & { readonly kind: 'string'; readonly default?: string; readonly pattern?: string })
-  /** A string that is never shown; `<name>_file` names a file to read it from. */
-  | (FieldCommon & { readonly kind: 'secret'; readonly default?: string })
+  /** Name of a file or folder; a relative one starts at the folder of the configuration file. Becomes absolute. */
+  | (FieldCommon & { readonly kind: 'path' })
+  /**
+   * A string that is never shown; `<name>_file` names a file to read it from. `mayBeEmpty`: `""` is a value too, where
+   * it is written so; a variable or a file that holds nothing is still a fault.
+   */
+  | (FieldCommon & { readonly kind: 'secret'; readonly default?: string; readonly mayBeEmpty?: true })
   | (FieldCommon & {
       readonly kind: 'integer'
       readonly default?: number
@@ -32,8 +38,8 @@ export type Field =
     })
   /** `512KiB`, `16MiB`, `2GiB`, or a number of bytes; becomes bytes. Default and bounds are written the same way. */
   | (FieldCommon & { readonly kind: 'size'; readonly default?: string; readonly min?: string; readonly max?: string })
-  /** `host:port`, `:port`, `[::1]:port`; becomes an Address. */
-  | (FieldCommon & { readonly kind: 'address'; readonly default?: string })
+  /** `host:port`, `:port`, `[::1]:port`; becomes a HostPort. With `unix`, `unix:/path` too; becomes an Address. */
+  | (FieldCommon & { readonly kind: 'address'; readonly default?: string; readonly unix?: true })
   | (FieldCommon & { readonly kind: 'enum'; readonly of: readonly string[]; readonly default?: string })
   /** A list of strings; a single string is a list of one. */
   | (FieldCommon & { readonly kind: 'strings'; readonly default?: readonly string[] })
@@ -44,19 +50,29 @@ export type Field =
 
 export type Fields = Readonly<Record<string, Field>>
 
-export interface Address {
+export interface HostPort {
   readonly host: string
   readonly port: number
 }
 
-type ValueOf<F extends Field> = F extends { kind: 'string' | 'secret' }
+/** A Unix socket, by the absolute path of its file. */
+export interface UnixPath {
+  readonly path: string
+}
+
+/** Where an input listens. */
+export type Address = HostPort | UnixPath
+
+type ValueOf<F extends Field> = F extends { kind: 'string' | 'secret' | 'path' }
   ? string
   : F extends { kind: 'integer' | 'duration' | 'size' }
     ? number
     : F extends { kind: 'boolean' }
       ? boolean
       : F extends { kind: 'address' }
-        ? Address
+        ? F extends { unix: true }
+          ? Address
+          : HostPort
         : F extends { kind: 'enum'; of: readonly (infer E)[] }
           ? E
           : F extends { kind: 'strings' }
@@ -72,6 +88,15 @@ export type ConfigOf<F extends Fields> = {
   readonly [K in keyof F]: F[K] extends { optional: true } ? ValueOf<F[K]> | undefined : ValueOf<F[K]>
 }
 
+/** A fault of a component's configuration that no field has alone. */
+export interface ConfigFault {
+  /** The key within the component, for instance `['clients', 0, 'network']`. */
+  readonly key: readonly (string | number)[]
+  readonly code: ErrorCode
+  /** `key`, as it is written from the top of the file, is added. */
+  readonly details: ErrorDetails
+}
+
 /** What every component says of itself, once. */
 export interface Described<F extends Fields> {
   readonly name: string
@@ -80,4 +105,6 @@ export interface Described<F extends Fields> {
   readonly fields: F
   /** A YAML line or block that shows it in use, as it stands under `inputs:` or `outputs:`; a test checks it. */
   readonly example: string
+  /** Checks the fields together, once each is right by itself. */
+  check?(config: ConfigOf<F>): readonly ConfigFault[]
 }

@@ -2,6 +2,7 @@
  * Every metric, in one table, and the plain counters behind it. The hot path adds to numbers; `server/admin/metrics.ts`
  * turns them into prom-client's text when asked. Labels come from the configuration only, never from events.
  */
+import { Knocks } from './knocks.ts'
 
 export interface MetricSpec {
   readonly kind: 'counter' | 'gauge' | 'histogram'
@@ -88,9 +89,13 @@ export const REJECT_REASONS = [
   'bad_event',
   'bad_tag',
   'too_many_connections',
+  'denied',
+  'tls',
   'idle',
   'unsupported',
   'buffer',
+  'wrong_protocol',
+  'kernel_drop',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
@@ -101,9 +106,11 @@ export interface InputStats {
   bytes: number
   connections: number
   readonly rejected: Record<RejectReason, number>
+  /** Who was turned away of late, and why. */
+  readonly knocks: Knocks
 }
 
 export function createInputStats(): InputStats {
   const rejected = Object.fromEntries(REJECT_REASONS.map((reason) => [reason, 0])) as Record<RejectReason, number>
-  return { events: 0, bytes: 0, connections: 0, rejected }
+  return { events: 0, bytes: 0, connections: 0, rejected, knocks: new Knocks() }
 }

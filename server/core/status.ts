@@ -37,6 +37,17 @@ export interface OutputReport {
   readonly retries: Readonly<Record<string, number>>
 }
 
+/** One who was turned away: see `server/core/knocks.ts`. */
+export interface KnockReport {
+  /** When it was last: ISO 8601, UTC. */
+  readonly at: string
+  readonly input: string
+  readonly peer: string
+  readonly code: string
+  readonly text: string
+  readonly count: number
+}
+
 export interface StatusReport {
   readonly version: string
   readonly node: string
@@ -49,4 +60,6 @@ export interface StatusReport {
   readonly inputs: readonly InputReport[]
   readonly buffer: BufferStatus
   readonly outputs: readonly OutputReport[]
+  /** Who knocked in vain of late, the latest one first; a bounded number. */
+  readonly doorbell: readonly KnockReport[]
 }

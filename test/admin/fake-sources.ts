@@ -128,6 +128,7 @@ export function statusReport(changes: Partial<StatusReport> = {}): StatusReport 
     inputs: [inputReport('forward')],
     buffer,
     outputs: [outputReport('local')],
+    doorbell: [],
     ...changes,
   }
 }

@@ -40,6 +40,18 @@ it('says what is wrong, without what would move a terminal', () => {
   assert.match(text, /^ {2}! search: HTTP 429␇$/m)
 })
 
+it('shows who was turned away of late', () => {
+  const knock = { at: new Date(3_000).toISOString(), input: 'forward', peer: '10.0.0.4', code: 'LB-D001' }
+  const doorbell = [
+    { ...knock, text: '10.0.0.4 spoke HTTP\x1b[2J. For HTTP it is 127.0.0.1:9880.', count: 3 },
+    { ...knock, peer: '10.0.0.5', text: '10.0.0.5 spoke SSH.', count: 1 },
+  ]
+  const text = statusText({ ...calm, doorbell }, 0)
+  const at = clockTime(3_000).slice(0, 8)
+  assert.ok(text.includes(`  ? ${at} 10.0.0.4 spoke HTTP. For HTTP it is 127.0.0.1:9880. (3 times)\n`), text)
+  assert.ok(text.includes(`  ? ${at} 10.0.0.5 spoke SSH.\n`), text)
+})
+
 it('gives the whole report with --json', async () => {
   const { sources } = fakeSources()
   const admin = await startAdmin({ listen: { host: '127.0.0.1', port: 0 }, token: undefined }, sources)

@@ -80,6 +80,14 @@ outputs:
   ])
 })
 
+test('files start at the folder of the configuration, Unix sockets at the root, and a key may be empty', async () => {
+  const text = 'inputs: { forward: { key_path: a/key.pem, local_listen: "unix:/run/log.sock", open_key: "" } }'
+  const { config } = await loadText(`${text}\noutputs: { store: { url: x } }`)
+  const { key_path, local_listen, open_key } = config.inputs[0]!.options as Record<string, unknown>
+  assert.equal(key_path, path.join(path.dirname(config.file!), 'a/key.pem'))
+  assert.deepEqual([local_listen, open_key], [{ path: '/run/log.sock' }, ''])
+})
+
 test('options are plain data that crosses to a thread', async () => {
   const { config } = await loadText(COMPONENTS)
   for (const { options } of [...config.inputs, ...config.outputs]) assert.deepEqual(structuredClone(options), options)

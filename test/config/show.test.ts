@@ -10,7 +10,7 @@ admin: { listen: "[::1]:0", token: hunter2 }
 shutdown_limit: 90s
 buffer: { path: /tmp/no, chunk_size: 5632 }
 inputs:
-  one: { type: forward, listen: ":0", shared_key: hunter2, idle: 2m }
+  one: { type: forward, listen: ":0", shared_key: hunter2, idle: 2m, key_path: /k.pem, local_listen: "unix:/s" }
   two: { type: forward, listen: ":0", connection_limit: "\${N}", keep_alive: false }
 outputs:
   store: { url: "true" }

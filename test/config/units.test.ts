@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   DURATION_PATTERN,
-  formatAddress,
   formatDuration,
   formatSize,
   isLoopback,
@@ -12,6 +11,7 @@ import {
   parseSize,
   SIZE_PATTERN,
 } from '../../server/config/units.ts'
+import { formatAddress } from '../../server/core/address.ts'
 
 test('durations and sizes become base units', () => {
   assert.deepEqual(
@@ -42,9 +42,13 @@ test('addresses', () => {
     ['[::1]:5', { host: '::1', port: 5 }],
     ['[::g]:5', undefined],
     ['a:65536', undefined],
+    ['unix:/run/log.sock', { path: '/run/log.sock' }],
+    [`unix:/${'a'.repeat(107)}`, undefined],
   ] as const
   for (const [text, address] of table) assert.deepEqual(parseAddress(text), address, text)
-  assert.equal(formatAddress({ host: '::1', port: 5 }), '[::1]:5')
+  for (const text of ['[::1]:5', '127.0.0.1:1', 'unix:/run/log.sock']) {
+    assert.equal(formatAddress(parseAddress(text)!), text)
+  }
 })
 
 test('only this machine reaches a loopback address', () => {

@@ -65,6 +65,26 @@ const row = (page: Page, text: string) => page.getByTestId('event').filter({ has
 /** Texts of the rows that are drawn, from the top. */
 const rowTexts = (page: Page) => page.locator('[data-testid=event] .row-text').allTextContents()
 
+describe('the doorbell', () => {
+  it('shows who was turned away, hostile words as text', async () => {
+    const text = '10.0.0.4 spoke <img src=x onerror=alert(1)> \u202eHTTP. For HTTP it is 127.0.0.1:9880.'
+    const knock = {
+      at: '2026-11-25T12:03:04.000Z',
+      input: 'forward',
+      peer: '10.0.0.4',
+      code: 'LB-D001',
+      text,
+      count: 3,
+    }
+    fake.sources.report = statusReport({ doorbell: [knock] })
+    const page = await open()
+    await page.getByTestId('doorbell').locator('summary').click()
+    const shown = await page.getByTestId('knock').textContent()
+    assert.match(shown!, /spoke <img src=x onerror=alert\(1\)> ⟨202E⟩HTTP\..*3 times/)
+    assert.deepEqual(complaints, [])
+  })
+})
+
 describe('the empty page', () => {
   it('shows the commands with the real address, and gives way to the first event by itself', async () => {
     const report = statusReport()

@@ -2,6 +2,7 @@
 
 import { age, amount, bytes, rate } from '../../core/readable.ts'
 import type { OutputReport, StatusReport } from '../../core/status.ts'
+import { Doorbell } from './doorbell.tsx'
 import type { Status } from './use-status.ts'
 
 function Buffer({ buffer }: { buffer: StatusReport['buffer'] }) {
@@ -70,6 +71,7 @@ export function PipelineStrip({ status: { report, rates } }: { status: Status })
           {complaint}
         </p>
       ))}
+      <Doorbell knocks={report.doorbell} />
     </section>
   )
 }

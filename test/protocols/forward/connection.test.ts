@@ -6,7 +6,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { protocol } from '../../../protocols/forward/forward.ts'
 import { LogboomError } from '../../../server/core/errors.ts'
 import { array, bin8, bin32, entries, entry, eventTime, header, map, nil, record, str, str32 } from './encoding.ts'
-import { type Emitted, eventually, hold, standstill, startInput } from './input-under-test.ts'
+import { type Emitted, eventually, FORWARD_DEFAULTS, hold, standstill, startInput } from './input-under-test.ts'
 
 const tag = str('docker.web')
 const time = eventTime(1_700_000_000, 42)
@@ -209,12 +209,7 @@ test('any datagram is answered with one zero byte from the same address', async 
 
 test('a port that is taken is an error that says so', async () => {
   const input = await startInput()
-  const config = {
-    listen: { host: '127.0.0.1', port: input.port },
-    chunk_size_limit: 1,
-    decompression_size_limit: 1,
-    connection_limit: 1,
-  }
+  const config = { ...FORWARD_DEFAULTS, listen: { host: '127.0.0.1', port: input.port } }
   const context = { name: 'docker', emit: async () => {}, stats: input.stats } as never
   await assert.rejects(protocol.listen(config, context), (error) => {
     assert.ok(error instanceof LogboomError)

@@ -36,7 +36,7 @@ const CLOSED: [string, Uint8Array, RejectReason][] = [
   ['4 billion keys', Buffer.concat([arrayHeader(3), tag, time, header(0xdf, 4, 0xffffffff)]), 'oversize'],
   ['4 billion elements', header(0xdd, 4, 0xffffffff), 'oversize'],
   ['the byte 0xc1', array(tag, Buffer.of(0xc1)), 'malformed'],
-  ['what is no Forward', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'), 'malformed'],
+  ['what is no Forward', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'), 'wrong_protocol'],
   ['packed bytes that are no msgpack', array(tag, bin8(Buffer.alloc(30, 0xc1)), option()), 'malformed'],
   ['packed bytes that are cut', array(tag, bin8(entry('x').subarray(0, 20)), option()), 'malformed'],
   ['an unknown compression', array(tag, bin8(entry('x')), option({ compressed: str('lz4') })), 'malformed'],

@@ -43,12 +43,35 @@ export class FakeSpool implements Spool {
   }
 }
 
+export type ForwardConfig = Parameters<typeof protocol.listen>[0]
+
 export interface Options {
   /** Instead of resolving at once. */
   readonly emit?: (stream: Emitted) => Promise<void>
   readonly chunkSizeLimit?: number
   readonly decompressionLimit?: number
   readonly connectionLimit?: number
+  readonly config?: Partial<ForwardConfig>
+}
+
+/** What the configuration gives where nothing is written. */
+export const FORWARD_DEFAULTS: ForwardConfig = {
+  listen: { host: '127.0.0.1', port: 0 },
+  chunk_size_limit: 256 * 1024 * 1024,
+  decompression_size_limit: 256 * 1024 * 1024,
+  connection_limit: 10_000,
+  connection_limit_per_address: undefined,
+  unix_perm: '660',
+  allow: undefined,
+  tls: undefined,
+}
+
+function limitsOf({ chunkSizeLimit, decompressionLimit, connectionLimit }: Options): Partial<ForwardConfig> {
+  return {
+    ...(chunkSizeLimit && { chunk_size_limit: chunkSizeLimit }),
+    ...(decompressionLimit && { decompression_size_limit: decompressionLimit }),
+    ...(connectionLimit && { connection_limit: connectionLimit }),
+  }
 }
 
 const opened: (() => Promise<void>)[] = []
@@ -80,12 +103,7 @@ export async function startInput(options: Options = {}) {
     return opened
   }
   const listener = await protocol.listen(
-    {
-      listen: { host: '127.0.0.1', port: 0 },
-      chunk_size_limit: options.chunkSizeLimit ?? 256 * 1024 * 1024,
-      decompression_size_limit: options.decompressionLimit ?? 256 * 1024 * 1024,
-      connection_limit: options.connectionLimit ?? 10_000,
-    },
+    { ...FORWARD_DEFAULTS, ...limitsOf(options), ...options.config },
     { name: 'forward', emit, spool, marks: marksInMemory(), stats, log, clock: systemClock },
   )
   const port = Number(/:(\d+) tcp$/.exec(listener.addresses[0]!)![1])

@@ -1,0 +1,133 @@
+/**
+ * Receives datagrams: binds the sockets, gives them memory, counts what the kernel had to drop. What a datagram means
+ * is the matter of the one who listens.
+ */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { formatAddress } from '../../server/core/address.ts'
+import { LogboomError } from '../../server/core/errors.ts'
+import type { HostPort } from '../../server/core/fields.ts'
+import type { InputContext } from '../protocol.ts'
+import { type AllowList, peerAddress } from './allow-list.ts'
+import { KernelDrops } from './kernel-drops.ts'
+
+export interface DatagramListenOptions {
+  readonly listen: HostPort
+  /** `inputs.<name>.listen`, for errors. */
+  readonly key: string
+  readonly allow: AllowList | undefined
+  readonly context: InputContext
+  /** Memory that the kernel is asked to keep for each socket. */
+  readonly receiveBufferBytes: number
+  /** More than one share the address (SO_REUSEPORT), each with its memory; the kernel spreads senders over them. */
+  readonly sockets: number
+  /** The datagram is the receiver's own. It must not throw. */
+  readonly receive: (datagram: Buffer, from: RemoteInfo) => void
+}
+
+export interface DatagramListener {
+  readonly address: HostPort
+  /** `127.0.0.1:12201 udp` */
+  readonly addresses: readonly string[]
+  /** Stops receiving; resolves when the sockets are closed and the last drops counted. */
+  close(): Promise<void>
+}
+
+/** How often the kernel is asked what it dropped. */
+const DROPS_INTERVAL_MS = 1_000
+
+/** Throws LogboomError LB-S001 when the address is taken, LB-S002 when it may not be opened. */
+export async function listenDatagrams(options: DatagramListenOptions): Promise<DatagramListener> {
+  const { listen, context } = options
+  const sockets = await open(options)
+  const address = { host: listen.host, port: sockets[0]!.address().port }
+  for (const socket of sockets) receiveFrom(socket, options)
+  warnOfSmallMemory(sockets[0]!, options)
+  const counting = countDrops(new KernelDrops(address.port), context)
+  const close = async () => {
+    await counting.stop()
+    await Promise.all(sockets.map(closeSocket))
+  }
+  let closing: Promise<void> | undefined
+  return { address, addresses: [`${formatAddress(address)} udp`], close: () => (closing ??= close()) }
+}
+
+async function open({ listen, key, sockets }: DatagramListenOptions): Promise<Socket[]> {
+  const opened: Socket[] = []
+  try {
+    if (sockets > 1 && listen.port !== 0) await closeSocket(await bind(listen, false))
+    for (let port = listen.port; opened.length < sockets; port = opened[0]!.address().port) {
+      opened.push(await bind({ host: listen.host, port }, sockets > 1))
+    }
+    return opened
+  } catch (error) {
+    await Promise.all(opened.map(closeSocket))
+    const { code, message } = error as NodeJS.ErrnoException
+    const details = { address: formatAddress(listen), key, reason: message }
+    throw new LogboomError(code === 'EADDRINUSE' ? 'LB-S001' : 'LB-S002', details, { cause: error })
+  }
+}
+
+/** A port that is shared is never refused as taken: that is why it is tried alone before. */
+async function bind({ host, port }: HostPort, isShared: boolean): Promise<Socket> {
+  const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', reusePort: isShared })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind({ address: host, port, exclusive: true }, () => {
+        socket.off('error', reject)
+        resolve()
+      })
+    })
+    return socket
+  } catch (error) {
+    await closeSocket(socket)
+    throw error
+  }
+}
+
+function receiveFrom(socket: Socket, { allow, context, receive, receiveBufferBytes }: DatagramListenOptions): void {
+  const { stats } = context
+  socket.setRecvBufferSize(receiveBufferBytes)
+  socket.on('error', (error) => context.log.warn({ reason: error.message }, 'a datagram could not be received'))
+  socket.on('message', (datagram, from) => {
+    stats.bytes += datagram.length
+    if (allow !== undefined && !allow.has(peerAddress({ remoteAddress: from.address }))) stats.rejected.denied += 1
+    else receive(datagram, from)
+  })
+}
+
+/** Linux gives at most net.core.rmem_max, and reports twice of what it gives: half of it is for its own use. */
+function warnOfSmallMemory(socket: Socket, { context, receiveBufferBytes }: DatagramListenOptions): void {
+  const given = socket.getRecvBufferSize() / (process.platform === 'linux' ? 2 : 1)
+  if (given >= receiveBufferBytes) return
+  const details = { wanted: receiveBufferBytes, given }
+  const error = new LogboomError('LB-S011', details)
+  context.log.warn({ code: error.code, ...details }, `${error.message}. ${error.help}`)
+}
+
+function countDrops(drops: KernelDrops, { stats, log }: InputContext) {
+  let hasWarned = false
+  const count = async () => {
+    const more = await drops.since()
+    stats.rejected.kernel_drop += more
+    if (more === 0 || hasWarned) return
+    hasWarned = true
+    const error = new LogboomError('LB-S012', { count: more })
+    log.warn({ code: error.code, count: more }, `${error.message}. ${error.help}`)
+  }
+  // The first look finds out which sockets are ours.
+  let last = count()
+  const timer = setInterval(() => {
+    last = last.then(count)
+  }, DROPS_INTERVAL_MS).unref()
+  return {
+    stop: (): Promise<void> => {
+      clearInterval(timer)
+      return last.then(count)
+    },
+  }
+}
+
+function closeSocket(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()))
+}
