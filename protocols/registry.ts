@@ -4,4 +4,5 @@
  */
 export const PROTOCOLS: Readonly<Record<string, string>> = {
   forward: new URL('./forward/forward.ts', import.meta.url).href,
+  tail: new URL('./tail/tail.ts', import.meta.url).href,
 }

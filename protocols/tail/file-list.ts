@@ -1,0 +1,210 @@
+/**
+ * Which files are followed: found by the globs, known again by device and inode and by the bytes before their place,
+ * kept after a rotation until they are read to their end.
+ */
+import { realpath } from 'node:fs/promises'
+import path from 'node:path'
+import { LogboomError } from '../../server/core/errors.ts'
+import { createRateLimit } from '../../server/core/log.ts'
+import type { InputContext } from '../protocol.ts'
+import { type FoundFile, findFiles, findSiblings, openToRead, readPrint } from './find-files.ts'
+import { LIMITS } from './limits.ts'
+import { decodePlace, encodePlace, type Place, placeAt, takePrint } from './place.ts'
+import { tagOf } from './tag.ts'
+import { type FileKey, fileKey, type TailedFile } from './tailed-file.ts'
+
+export interface FileListOptions {
+  readonly context: InputContext
+  readonly patterns: readonly string[]
+  readonly exclude: readonly string[]
+  readonly tag: string
+  readonly readFromHead: boolean
+  readonly fileLimit: number
+}
+
+interface Following {
+  /** The name it goes by; after a rotation not the one it is found under. */
+  readonly path: string
+  readonly place: Place
+  readonly rotatedMs: number | undefined
+}
+
+export class FileList {
+  readonly files = new Map<FileKey, TailedFile>()
+  readonly #options: FileListOptions
+  readonly #complain
+  /** Files by every name they are known under, for what the system tells. */
+  readonly #names = new Map<string, TailedFile>()
+
+  constructor(options: FileListOptions) {
+    this.#options = options
+    this.#complain = createRateLimit(LIMITS.complaintMs, () => options.context.clock.monotonic())
+  }
+
+  /**
+   * The first search. Files that were followed before and lost their name since are looked for too. Where the input has
+   * never run, and it shall not read from the head, files begin at their end.
+   */
+  async start(): Promise<void> {
+    const { context, readFromHead } = this.#options
+    const marks = context.marks.find(this.#source(''))
+    const isFirst = marks.size === 0
+    const found = await this.#find()
+    await this.#findRotated(new Set(found.map(({ key }) => key)), marks)
+    const placeOf = isFirst && !readFromHead ? atEnd : async () => placeAt(0)
+    await this.#take(found, placeOf)
+    if (!isFirst) return
+    await context.marks.set([
+      ...[...this.files.values()].map((file) => ({ source: file.source, place: encodePlace(file.place, file.path) })),
+      { source: this.#source('started'), place: 'yes' },
+    ])
+  }
+
+  /** Looks for files that have come, gone, or changed their names. What has come is read from its head. */
+  async refresh(): Promise<void> {
+    const found = await this.#find()
+    const now = this.#options.context.clock.monotonic()
+    const keys = new Set(found.map(({ key }) => key))
+    for (const file of this.files.values()) {
+      if (keys.has(file.key)) file.rotatedMs = undefined
+      else file.rotatedMs ??= now
+    }
+    await this.#take(found, async () => placeAt(0))
+  }
+
+  /** By the name that the system says has changed. */
+  named(name: string): TailedFile | undefined {
+    return this.#names.get(name)
+  }
+
+  /** Folders in which files are followed. */
+  folders(): Set<string> {
+    return new Set([...this.#names.keys()].map((name) => path.dirname(name)))
+  }
+
+  /** The file was read to its end and will not grow: its mark is of no more use. */
+  async done(file: TailedFile): Promise<void> {
+    this.files.delete(file.key)
+    this.#count()
+    for (const [name, named] of this.#names) if (named === file) this.#names.delete(name)
+    for (const other of this.files.values()) if (other.predecessor === file) other.predecessor = undefined
+    await file.handle.close()
+    await this.#options.context.marks.set([{ source: file.source, place: undefined }])
+  }
+
+  async close(): Promise<void> {
+    for (const { handle, copy } of this.files.values()) await Promise.all([handle.close(), copy?.close()])
+    this.files.clear()
+    this.#count()
+  }
+
+  #find(): Promise<FoundFile[]> {
+    return findFiles(this.#options.patterns, this.#options.exclude)
+  }
+
+  #source(name: string): string {
+    return `${this.#options.context.name}/${name}`
+  }
+
+  #count(): void {
+    this.#options.context.stats.files = this.files.size
+  }
+
+  async #take(found: readonly FoundFile[], placeOf: (file: FoundFile) => Promise<Place>): Promise<void> {
+    for (const file of found) {
+      const known = this.files.get(file.key)
+      if (known === undefined) await this.#follow(file, placeOf)
+      else if (known.path !== file.path) await this.#rename(known, file.path)
+    }
+  }
+
+  async #rename(file: TailedFile, name: string): Promise<void> {
+    for (const [old, named] of this.#names) if (named === file) this.#names.delete(old)
+    file.path = name
+    await this.#name(file)
+  }
+
+  async #name(file: TailedFile): Promise<void> {
+    const real = await realpath(file.path).catch(() => file.path)
+    for (const name of [file.path, real]) this.#names.set(name, file)
+  }
+
+  async #follow(found: FoundFile, placeOf: (file: FoundFile) => Promise<Place>): Promise<void> {
+    if (this.files.size >= this.#options.fileLimit) return this.#tooMany(found.path)
+    const kept = this.#options.context.marks.find(this.#source(found.key)).get(this.#source(found.key))
+    const place = kept === undefined ? undefined : decodePlace(kept)?.place
+    const first = place ?? (await placeOf(found).catch(() => placeAt(0)))
+    await this.#open(found, { path: found.path, place: first, rotatedMs: undefined })
+  }
+
+  async #open(found: FoundFile, { path: name, place, rotatedMs }: Following): Promise<void> {
+    const { context, tag } = this.#options
+    try {
+      const handle = await openToRead(found.path)
+      const stats = await handle.stat({ bigint: true })
+      // It was rotated meanwhile: the next search finds both.
+      if (fileKey(stats) !== found.key || !stats.isFile()) return void (await handle.close())
+      const named = this.#names.get(name)
+      const now = context.clock.monotonic()
+      const file: TailedFile = {
+        ...{ key: found.key, source: this.#source(found.key), path: name, handle, place, rotatedMs },
+        tag: Buffer.from(tagOf(tag, name)),
+        pathBytes: Buffer.from(name),
+        predecessor: named?.rotatedMs === undefined ? undefined : named,
+        ...{ copy: undefined, seen: 0, grownMs: now, caughtUp: false, retryMs: 0, busy: false, changed: false },
+      }
+      this.files.set(file.key, file)
+      this.#count()
+      await this.#name(file)
+    } catch (error) {
+      this.#say(new LogboomError('LB-T002', { path: found.path, reason: (error as Error).message }))
+    }
+  }
+
+  /**
+   * Files that have a mark and no name of the globs: rotated while nobody looked. They are found by their inode beside
+   * the name they had. Of those that are gone for good the mark is forgotten.
+   */
+  async #findRotated(keys: ReadonlySet<FileKey>, marks: ReadonlyMap<string, string>): Promise<void> {
+    const folders = new Map<string, FoundFile[] | undefined>()
+    for (const [source, text] of marks) {
+      const key = source.slice(this.#source('').length)
+      const kept = decodePlace(text)
+      if (kept === undefined || keys.has(key)) continue
+      const real = await realpath(kept.path).catch(() => kept.path)
+      const folder = path.dirname(real)
+      if (!folders.has(folder)) folders.set(folder, await findSiblings(real).catch(() => undefined))
+      const siblings = folders.get(folder)
+      const sibling = siblings?.find((each) => each.key === key)
+      const rotatedMs = this.#options.context.clock.monotonic()
+      // Under its old name it was not rotated: the configuration no longer names it.
+      if (sibling?.path === real) continue
+      if (sibling !== undefined) await this.#open(sibling, { path: kept.path, place: kept.place, rotatedMs })
+      else if (siblings !== undefined) await this.#options.context.marks.set([{ source, place: undefined }])
+    }
+  }
+
+  #tooMany(name: string): void {
+    const { context, fileLimit } = this.#options
+    this.#say(new LogboomError('LB-T004', { path: name, limit: fileLimit, input: context.name }))
+  }
+
+  #say(error: LogboomError): void {
+    const { log } = this.#options.context
+    this.#complain(`${error.code} ${error.details.path}`, () => {
+      log.warn({ code: error.code }, `${error.message}. ${error.help}`)
+    })
+  }
+}
+
+async function atEnd({ path: name, size }: FoundFile): Promise<Place> {
+  const handle = await openToRead(name)
+  try {
+    const print = await readPrint(handle, size)
+    const place = placeAt(size)
+    takePrint(place, print, 0, print.length)
+    return place
+  } finally {
+    await handle.close()
+  }
+}
