@@ -14,6 +14,7 @@ const LEFTOVER_AGE_MS = 24 * 3_600_000
 
 const PROGRAMS = {
   strace: 'strace',
+  logrotate: 'logrotate',
   promtool: 'prometheus',
   chromium: 'chromium',
   dockerd: 'docker.io',
