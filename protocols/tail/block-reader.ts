@@ -57,7 +57,7 @@ export class BlockReader {
     const { printBytes, printCrc } = file.place
     if (block.bytes.length < LIMITS.printBytes + room) block.bytes = allocate(room)
     const from = startOf(file.place)
-    const handle = file.copy ?? file.handle
+    const handle = file.copies[0] ?? file.handle
     const { bytesRead } = await handle.read(block.bytes, 0, printBytes + room, from - printBytes)
     if (bytesRead < printBytes || crc32(block.bytes.subarray(0, printBytes)) !== printCrc) return undefined
     block.start = printBytes

@@ -7,7 +7,7 @@ import path from 'node:path'
 import { LogboomError } from '../../server/core/errors.ts'
 import { createRateLimit } from '../../server/core/log.ts'
 import type { InputContext } from '../protocol.ts'
-import { type FoundFile, findFiles, findSiblings, openToRead, readPrint } from './find-files.ts'
+import { createdSince, type FoundFile, findFiles, findSiblings, openToRead, readPrint } from './find-files.ts'
 import { LIMITS } from './limits.ts'
 import { decodePlace, encodePlace, type Place, placeAt, takePrint } from './place.ts'
 import { tagOf } from './tag.ts'
@@ -27,6 +27,13 @@ interface Following {
   readonly path: string
   readonly place: Place
   readonly rotatedMs: number | undefined
+}
+
+/** A file that was rotated, with the name it had. */
+interface Rotated {
+  readonly file: FoundFile
+  readonly place: Place
+  readonly path: string
 }
 
 export class FileList {
@@ -93,7 +100,8 @@ export class FileList {
   }
 
   async close(): Promise<void> {
-    for (const { handle, copy } of this.files.values()) await Promise.all([handle.close(), copy?.close()])
+    const handles = [...this.files.values()].flatMap(({ handle, copies }) => [handle, ...copies])
+    await Promise.all(handles.map((handle) => handle.close()))
     this.files.clear()
     this.#count()
   }
@@ -151,7 +159,7 @@ export class FileList {
         tag: Buffer.from(tagOf(tag, name)),
         pathBytes: Buffer.from(name),
         predecessor: named?.rotatedMs === undefined ? undefined : named,
-        ...{ copy: undefined, seen: 0, grownMs: now, caughtUp: false, retryMs: 0, busy: false, changed: false },
+        ...{ copies: [], seen: 0, grownMs: now, caughtUp: false, retryMs: 0, busy: false, changed: false },
       }
       this.files.set(file.key, file)
       this.#count()
@@ -163,10 +171,12 @@ export class FileList {
 
   /**
    * Files that have a mark and no name of the globs: rotated while nobody looked. They are found by their inode beside
-   * the name they had. Of those that are gone for good the mark is forgotten.
+   * the name they had, and with them what came and was rotated since. Of those that are gone for good the mark is
+   * forgotten.
    */
   async #findRotated(keys: ReadonlySet<FileKey>, marks: ReadonlyMap<string, string>): Promise<void> {
     const folders = new Map<string, FoundFile[] | undefined>()
+    const rotated: Rotated[] = []
     for (const [source, text] of marks) {
       const key = source.slice(this.#source('').length)
       const kept = decodePlace(text)
@@ -175,12 +185,26 @@ export class FileList {
       const folder = path.dirname(real)
       if (!folders.has(folder)) folders.set(folder, await findSiblings(real).catch(() => undefined))
       const siblings = folders.get(folder)
-      const sibling = siblings?.find((each) => each.key === key)
-      const rotatedMs = this.#options.context.clock.monotonic()
+      if (siblings === undefined) continue
+      const file = siblings.find((each) => each.key === key)
+      if (file === undefined) await this.#options.context.marks.set([{ source, place: undefined }])
       // Under its old name it was not rotated: the configuration no longer names it.
-      if (sibling?.path === real) continue
-      if (sibling !== undefined) await this.#open(sibling, { path: kept.path, place: kept.place, rotatedMs })
-      else if (siblings !== undefined) await this.#options.context.marks.set([{ source, place: undefined }])
+      if (file === undefined || file.path === real) continue
+      const unseen = createdSince(siblings, real, file).filter((each) => !keys.has(each.key))
+      rotated.push({ file, ...kept }, ...unseen.map((each) => this.#keptOr(marks, each, kept.path)))
+    }
+    await this.#openRotated(rotated)
+  }
+
+  #keptOr(marks: ReadonlyMap<string, string>, file: FoundFile, name: string): Rotated {
+    const kept = decodePlace(marks.get(this.#source(file.key)) ?? '')
+    return { file, place: kept?.place ?? placeAt(0), path: name }
+  }
+
+  async #openRotated(rotated: readonly Rotated[]): Promise<void> {
+    const rotatedMs = this.#options.context.clock.monotonic()
+    for (const { file, place, path: name } of rotated.toSorted((a, b) => Number(a.file.bornNs - b.file.bornNs))) {
+      if (!this.files.has(file.key)) await this.#open(file, { path: name, place, rotatedMs })
     }
   }
 

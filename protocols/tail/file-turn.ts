@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises'
 import type { InputContext } from '../protocol.ts'
 import type { BlockReader } from './block-reader.ts'
 import type { BlockEnd } from './decoder.ts'
-import { findSiblings, openCopy } from './find-files.ts'
+import { createdSince, findSiblings, openCopy, openToRead } from './find-files.ts'
 import { LIMITS } from './limits.ts'
 import { placeAt, startOf } from './place.ts'
 import type { FileKey, TailedFile } from './tailed-file.ts'
@@ -27,10 +27,10 @@ export async function takeTurn(file: TailedFile, reader: BlockReader, options: T
   for (let blocks = 0; blocks < LIMITS.blocksInTurn; blocks += 1) {
     if (options.closing.aborted) return 'waits'
     file.changed = false
-    const result = await reader.read(file, file.copy === undefined ? blockEnd : 'final')
+    const result = await reader.read(file, file.copies.length === 0 ? blockEnd : 'final')
     if (result === 'replaced') await beginAnew(file, options)
     else if (result === 'end') {
-      if (file.copy !== undefined) {
+      if (file.copies.length > 0) {
         await leaveCopy(file)
         continue
       }
@@ -57,19 +57,20 @@ function endOf(file: TailedFile, { context, rotateWaitMs, flushMs }: TurnOptions
  * is stored: after a crash the copy is found again, and read on from where it was.
  */
 async function beginAnew(file: TailedFile, { context, isFollowed }: TurnOptions): Promise<void> {
-  if (file.copy !== undefined) return leaveCopy(file)
+  if (file.copies.length > 0) return leaveCopy(file)
   const real = await realpath(file.path).catch(() => file.path)
   const siblings = await findSiblings(real).catch(() => [])
   const others = siblings.filter(({ key }) => !isFollowed(key))
-  file.copy = await openCopy(others, file.place)
-  const rest = file.copy === undefined ? 'there is no copy of what it held' : 'the rest is read from its copy'
+  const copy = await openCopy(others, file.place)
+  const rest = copy === undefined ? 'there is no copy of what it held' : 'the rest is read from its copy'
   context.log.info({ path: file.path }, `${file.path} was truncated or replaced: ${rest}`)
-  if (file.copy === undefined) restart(file)
+  if (copy === undefined) return restart(file)
+  const later = await Promise.allSettled(createdSince(others, real, copy.file).map(({ path }) => openToRead(path)))
+  file.copies = [copy.handle, ...later.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))]
 }
 
 async function leaveCopy(file: TailedFile): Promise<void> {
-  const { copy } = file
-  file.copy = undefined
+  const copy = file.copies.shift()
   restart(file)
   await copy?.close()
 }

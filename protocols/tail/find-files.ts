@@ -11,6 +11,8 @@ export interface FoundFile {
   readonly path: string
   readonly key: FileKey
   readonly size: number
+  /** When it was created, ns since 1970; 0 where the file system does not say. */
+  readonly bornNs: bigint
 }
 
 /** Regular files that match, links followed, in the order of their names; each file once, under its first name. */
@@ -29,7 +31,7 @@ export async function findFiles(patterns: readonly string[], exclude: readonly s
 async function look(name: string): Promise<FoundFile | undefined> {
   const stats = await stat(name, { bigint: true }).catch(() => undefined)
   if (stats === undefined || !stats.isFile()) return undefined
-  return { path: name, key: fileKey(stats), size: Number(stats.size) }
+  return { path: name, key: fileKey(stats), size: Number(stats.size), bornNs: stats.birthtimeNs }
 }
 
 /** Without waiting: a FIFO that takes the file's name meanwhile would else hold a thread for ever. */
@@ -49,18 +51,37 @@ export async function findSiblings(name: string): Promise<FoundFile[]> {
   return found
 }
 
+/** What logrotate puts behind a name: `.1`, `-20261125`, `-20261125-1764090000`. */
+const ROTATED = /^[.-]\d[\d.-]*$/
+
+/**
+ * Of these files those that are rotations of `name` and were created after `last`, the oldest first: they came and went
+ * while nobody looked.
+ */
+export function createdSince(files: readonly FoundFile[], name: string, last: FoundFile): FoundFile[] {
+  const later = files.filter(({ path: each, bornNs }) => {
+    return each.startsWith(name) && ROTATED.test(each.slice(name.length)) && bornNs > last.bornNs
+  })
+  return later.sort((a, b) => Number(a.bornNs - b.bornNs))
+}
+
+export interface OpenCopy {
+  readonly file: FoundFile
+  readonly handle: FileHandle
+}
+
 /**
  * Opens the copy that a rotation by `copytruncate` has made: of these files the one that has, before the place, the
  * bytes that were read there.
  */
-export async function openCopy(files: readonly FoundFile[], place: Place): Promise<FileHandle | undefined> {
+export async function openCopy(files: readonly FoundFile[], place: Place): Promise<OpenCopy | undefined> {
   const from = startOf(place)
   if (place.printBytes === 0) return undefined
-  for (const { path: name, size } of files) {
-    if (size < from) continue
-    const handle = await openToRead(name).catch(() => undefined)
+  for (const file of files) {
+    if (file.size < from) continue
+    const handle = await openToRead(file.path).catch(() => undefined)
     if (handle === undefined) continue
-    if (await hasPrint(handle, place).catch(() => false)) return handle
+    if (await hasPrint(handle, place).catch(() => false)) return { file, handle }
     await handle.close()
   }
   return undefined

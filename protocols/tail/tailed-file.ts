@@ -17,8 +17,8 @@ export interface TailedFile {
   readonly handle: FileHandle
   /** How far its events are durable. */
   place: Place
-  /** The copy that holds what was not read before the file was truncated; it is read first. */
-  copy: FileHandle | undefined
+  /** Copies that hold what was not read before the file was truncated, the oldest first; they are read before it. */
+  copies: FileHandle[]
   /** Since when it is known under no name of the glob, monotonic ms: it was rotated, or deleted. */
   rotatedMs: number | undefined
   /** Up to where bytes were seen, and when that changed last, monotonic ms. */

@@ -88,6 +88,25 @@ describe('by rename', () => {
     await site.untilSo(() => site.stats.files === 1, 'the old file is left')
   })
 
+  test('more than once while nobody looked: what came and went meanwhile is found too', async () => {
+    const site = new TailSite()
+    site.write('a.log', 'one\n')
+    const first = await site.start()
+    await site.until(1)
+    await first.close()
+    site.append('a.log', 'two\n')
+    renameSync(site.file('a.log'), site.file('a.log.2'))
+    site.write('a.log.1', 'three\n')
+    site.write('a.log.1.gz', 'no\n')
+    site.write('a.log.old', 'no\n')
+    site.write('a.log', 'four\n')
+    const second = await site.start()
+    assert.deepEqual(await site.settle(4), ['one', 'two', 'three', 'four'])
+    await second.close()
+    await site.start()
+    assert.deepEqual(await site.settle(4), ['one', 'two', 'three', 'four'])
+  })
+
   test('many times, with a restart now and then', async () => {
     const site = new TailSite()
     site.write('a.log', '')
@@ -135,6 +154,27 @@ describe('by copytruncate', () => {
     site.append('a.log', 'three is longer than all that was before\n')
     await site.start()
     assert.deepEqual(await site.settle(3), ['one', 'two', 'three is longer than all that was before'])
+  })
+
+  test('more than once while nobody looked: all copies are read', async () => {
+    const site = new TailSite()
+    site.write('a.log', 'one\n')
+    const first = await site.start()
+    await site.until(1)
+    await first.close()
+    site.append('a.log', 'two\n')
+    copyTruncate(site, 3)
+    site.append('a.log', 'three\n')
+    copyTruncate(site, 2)
+    site.append('a.log', 'four, with more bytes than all before it had\n')
+    copyTruncate(site, 1)
+    site.append('a.log', 'five, with more bytes than all before it had, too\n')
+    await site.start()
+    const messages = await site.settle(5)
+    assert.deepEqual(
+      messages.map((message) => message.slice(0, 4)),
+      ['one', 'two', 'thre', 'four', 'five'],
+    )
   })
 
   test('a restart in the middle of the copy goes on in it', async () => {
