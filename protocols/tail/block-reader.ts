@@ -93,7 +93,7 @@ export class BlockReader {
     takePrint(place, bytes, Math.max(0, end - LIMITS.printBytes), end)
     const newBytes = place.offset - file.place.offset
     if (count > 0) {
-      const mark = { source: file.source, place: encodePlace(place, file.path) }
+      const mark = { source: file.source, place: encodePlace({ ...file, place }) }
       await context.emit({ tag: file.tag, packed: this.#to.bytes.subarray(0, this.#to.length), count, mark })
     }
     context.stats.events += count

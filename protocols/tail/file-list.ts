@@ -9,7 +9,7 @@ import { createRateLimit } from '../../server/core/log.ts'
 import type { InputContext } from '../protocol.ts'
 import { createdSince, type FoundFile, findFiles, findSiblings, openToRead, readPrint } from './find-files.ts'
 import { LIMITS } from './limits.ts'
-import { decodePlace, encodePlace, type Place, placeAt, takePrint } from './place.ts'
+import { decodePlace, encodePlace, type KeptPlace, type Place, placeAt, takePrint } from './place.ts'
 import { tagOf } from './tag.ts'
 import { type FileKey, fileKey, type TailedFile } from './tailed-file.ts'
 
@@ -22,18 +22,9 @@ export interface FileListOptions {
   readonly fileLimit: number
 }
 
-interface Following {
-  /** The name it goes by; after a rotation not the one it is found under. */
-  readonly path: string
-  readonly place: Place
+/** `path`: the name it goes by; after a rotation not the one it is found under. */
+interface Following extends KeptPlace {
   readonly rotatedMs: number | undefined
-}
-
-/** A file that was rotated, with the name it had. */
-interface Rotated {
-  readonly file: FoundFile
-  readonly place: Place
-  readonly path: string
 }
 
 export class FileList {
@@ -42,6 +33,8 @@ export class FileList {
   readonly #complain
   /** Files by every name they are known under, for what the system tells. */
   readonly #names = new Map<string, TailedFile>()
+  /** When the last search began. */
+  #searchedMs = 0
 
   constructor(options: FileListOptions) {
     this.#options = options
@@ -62,7 +55,7 @@ export class FileList {
     await this.#take(found, placeOf)
     if (!isFirst) return
     await context.marks.set([
-      ...[...this.files.values()].map((file) => ({ source: file.source, place: encodePlace(file.place, file.path) })),
+      ...[...this.files.values()].map((file) => ({ source: file.source, place: encodePlace(file) })),
       { source: this.#source('started'), place: 'yes' },
     ])
   }
@@ -70,12 +63,10 @@ export class FileList {
   /** Looks for files that have come, gone, or changed their names. What has come is read from its head. */
   async refresh(): Promise<void> {
     const found = await this.#find()
-    const now = this.#options.context.clock.monotonic()
     const keys = new Set(found.map(({ key }) => key))
-    for (const file of this.files.values()) {
-      if (keys.has(file.key)) file.rotatedMs = undefined
-      else file.rotatedMs ??= now
-    }
+    const gone = [...this.files.values()].filter(({ key, rotatedMs }) => !keys.has(key) && rotatedMs === undefined)
+    for (const file of gone) file.rotatedMs = this.#options.context.clock.monotonic()
+    for (const file of gone) await this.#findUnseen(file, keys)
     await this.#take(found, async () => placeAt(0))
   }
 
@@ -107,6 +98,8 @@ export class FileList {
   }
 
   #find(): Promise<FoundFile[]> {
+    // By the clock that the file system stamps its files with.
+    this.#searchedMs = Date.now()
     return findFiles(this.#options.patterns, this.#options.exclude)
   }
 
@@ -121,8 +114,13 @@ export class FileList {
   async #take(found: readonly FoundFile[], placeOf: (file: FoundFile) => Promise<Place>): Promise<void> {
     for (const file of found) {
       const known = this.files.get(file.key)
-      if (known === undefined) await this.#follow(file, placeOf)
-      else if (known.path !== file.path) await this.#rename(known, file.path)
+      if (known === undefined) {
+        await this.#follow(file, placeOf)
+        continue
+      }
+      known.rotatedMs = undefined
+      known.liveMs = this.#searchedMs
+      if (known.path !== file.path) await this.#rename(known, file.path)
     }
   }
 
@@ -139,13 +137,11 @@ export class FileList {
 
   async #follow(found: FoundFile, placeOf: (file: FoundFile) => Promise<Place>): Promise<void> {
     if (this.files.size >= this.#options.fileLimit) return this.#tooMany(found.path)
-    const kept = this.#options.context.marks.find(this.#source(found.key)).get(this.#source(found.key))
-    const place = kept === undefined ? undefined : decodePlace(kept)?.place
-    const first = place ?? (await placeOf(found).catch(() => placeAt(0)))
-    await this.#open(found, { path: found.path, place: first, rotatedMs: undefined })
+    const place = this.#kept(found.key) ?? (await placeOf(found).catch(() => placeAt(0)))
+    await this.#open(found, { path: found.path, place, rotatedMs: undefined, liveMs: this.#searchedMs })
   }
 
-  async #open(found: FoundFile, { path: name, place, rotatedMs }: Following): Promise<void> {
+  async #open(found: FoundFile, { path: name, place, rotatedMs, liveMs }: Following): Promise<void> {
     const { context, tag } = this.#options
     try {
       const handle = await openToRead(found.path)
@@ -155,7 +151,7 @@ export class FileList {
       const named = this.#names.get(name)
       const now = context.clock.monotonic()
       const file: TailedFile = {
-        ...{ key: found.key, source: this.#source(found.key), path: name, handle, place, rotatedMs },
+        ...{ key: found.key, source: this.#source(found.key), path: name, handle, place, rotatedMs, liveMs },
         tag: Buffer.from(tagOf(tag, name)),
         pathBytes: Buffer.from(name),
         predecessor: named?.rotatedMs === undefined ? undefined : named,
@@ -171,41 +167,41 @@ export class FileList {
 
   /**
    * Files that have a mark and no name of the globs: rotated while nobody looked. They are found by their inode beside
-   * the name they had, and with them what came and was rotated since. Of those that are gone for good the mark is
-   * forgotten.
+   * the name they had. Of those that are gone for good the mark is forgotten.
    */
   async #findRotated(keys: ReadonlySet<FileKey>, marks: ReadonlyMap<string, string>): Promise<void> {
-    const folders = new Map<string, FoundFile[] | undefined>()
-    const rotated: Rotated[] = []
     for (const [source, text] of marks) {
       const key = source.slice(this.#source('').length)
       const kept = decodePlace(text)
       if (kept === undefined || keys.has(key)) continue
       const real = await realpath(kept.path).catch(() => kept.path)
-      const folder = path.dirname(real)
-      if (!folders.has(folder)) folders.set(folder, await findSiblings(real).catch(() => undefined))
-      const siblings = folders.get(folder)
-      if (siblings === undefined) continue
-      const file = siblings.find((each) => each.key === key)
-      if (file === undefined) await this.#options.context.marks.set([{ source, place: undefined }])
+      const siblings = await findSiblings(real).catch(() => undefined)
+      const file = siblings?.find((each) => each.key === key)
+      if (file === undefined && siblings !== undefined) {
+        await this.#options.context.marks.set([{ source, place: undefined }])
+      }
       // Under its old name it was not rotated: the configuration no longer names it.
       if (file === undefined || file.path === real) continue
-      const unseen = createdSince(siblings, real, file).filter((each) => !keys.has(each.key))
-      rotated.push({ file, ...kept }, ...unseen.map((each) => this.#keptOr(marks, each, kept.path)))
+      if (!this.files.has(key)) await this.#open(file, { ...kept, rotatedMs: this.#options.context.clock.monotonic() })
+      await this.#findUnseen(kept, keys)
     }
-    await this.#openRotated(rotated)
   }
 
-  #keptOr(marks: ReadonlyMap<string, string>, file: FoundFile, name: string): Rotated {
-    const kept = decodePlace(marks.get(this.#source(file.key)) ?? '')
-    return { file, place: kept?.place ?? placeAt(0), path: name }
-  }
-
-  async #openRotated(rotated: readonly Rotated[]): Promise<void> {
+  /** What had the path of a rotated file after it, and was rotated too, before anybody looked. */
+  async #findUnseen({ path: name, liveMs }: Pick<KeptPlace, 'path' | 'liveMs'>, keys: ReadonlySet<FileKey>) {
+    const real = await realpath(name).catch(() => name)
+    const siblings = await findSiblings(real).catch(() => [])
     const rotatedMs = this.#options.context.clock.monotonic()
-    for (const { file, place, path: name } of rotated.toSorted((a, b) => Number(a.file.bornNs - b.file.bornNs))) {
-      if (!this.files.has(file.key)) await this.#open(file, { path: name, place, rotatedMs })
+    for (const file of createdSince(siblings, real, liveMs)) {
+      if (keys.has(file.key) || this.files.has(file.key)) continue
+      await this.#open(file, { path: name, place: this.#kept(file.key) ?? placeAt(0), rotatedMs, liveMs })
     }
+  }
+
+  #kept(key: FileKey): Place | undefined {
+    const source = this.#source(key)
+    const kept = this.#options.context.marks.find(source).get(source)
+    return kept === undefined ? undefined : decodePlace(kept)?.place
   }
 
   #tooMany(name: string): void {

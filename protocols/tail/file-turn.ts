@@ -65,7 +65,9 @@ async function beginAnew(file: TailedFile, { context, isFollowed }: TurnOptions)
   const rest = copy === undefined ? 'there is no copy of what it held' : 'the rest is read from its copy'
   context.log.info({ path: file.path }, `${file.path} was truncated or replaced: ${rest}`)
   if (copy === undefined) return restart(file)
-  const later = await Promise.allSettled(createdSince(others, real, copy.file).map(({ path }) => openToRead(path)))
+  const later = await Promise.allSettled(
+    createdSince(others, real, copy.file.bornMs).map(({ path }) => openToRead(path)),
+  )
   file.copies = [copy.handle, ...later.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))]
 }
 

@@ -11,8 +11,8 @@ export interface FoundFile {
   readonly path: string
   readonly key: FileKey
   readonly size: number
-  /** When it was created, ns since 1970; 0 where the file system does not say. */
-  readonly bornNs: bigint
+  /** When it was created, ms since 1970; 0 where the file system does not say. */
+  readonly bornMs: number
 }
 
 /** Regular files that match, links followed, in the order of their names; each file once, under its first name. */
@@ -31,7 +31,7 @@ export async function findFiles(patterns: readonly string[], exclude: readonly s
 async function look(name: string): Promise<FoundFile | undefined> {
   const stats = await stat(name, { bigint: true }).catch(() => undefined)
   if (stats === undefined || !stats.isFile()) return undefined
-  return { path: name, key: fileKey(stats), size: Number(stats.size), bornNs: stats.birthtimeNs }
+  return { path: name, key: fileKey(stats), size: Number(stats.size), bornMs: Number(stats.birthtimeNs) / 1e6 }
 }
 
 /** Without waiting: a FIFO that takes the file's name meanwhile would else hold a thread for ever. */
@@ -55,14 +55,14 @@ export async function findSiblings(name: string): Promise<FoundFile[]> {
 const ROTATED = /^[.-]\d[\d.-]*$/
 
 /**
- * Of these files those that are rotations of `name` and were created after `last`, the oldest first: they came and went
- * while nobody looked.
+ * Of these files those that are rotations of `name` and were created since, the oldest first: they came and went while
+ * nobody looked.
  */
-export function createdSince(files: readonly FoundFile[], name: string, last: FoundFile): FoundFile[] {
-  const later = files.filter(({ path: each, bornNs }) => {
-    return each.startsWith(name) && ROTATED.test(each.slice(name.length)) && bornNs > last.bornNs
+export function createdSince(files: readonly FoundFile[], name: string, sinceMs: number): FoundFile[] {
+  const later = files.filter(({ path: each, bornMs }) => {
+    return each.startsWith(name) && ROTATED.test(each.slice(name.length)) && bornMs > sinceMs
   })
-  return later.sort((a, b) => Number(a.bornNs - b.bornNs))
+  return later.sort((a, b) => a.bornMs - b.bornMs)
 }
 
 export interface OpenCopy {

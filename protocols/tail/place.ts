@@ -43,22 +43,23 @@ export function takePrint(place: Place, bytes: Uint8Array, start: number, end: n
   place.printCrc = crc32(bytes.subarray(start, end))
 }
 
-/** A place as the buffer keeps it, with the path that the file had. */
-export function encodePlace(place: Place, path: string): string {
+/** What the buffer keeps of a file. */
+export interface KeptPlace {
+  readonly place: Place
+  readonly path: string
+  /** When the file was last looked for and had its path, ms since 1970. */
+  readonly liveMs: number
+}
+
+export function encodePlace({ place, path, liveMs }: KeptPlace): string {
   const { offset, held, printBytes, printCrc } = place
-  return [offset, ...held, printBytes, printCrc, path].join(' ')
+  return [offset, ...held, printBytes, printCrc, liveMs, path].join(' ')
 }
 
 /** Undefined when it is none. */
-export function decodePlace(text: string): { place: Place; path: string } | undefined {
-  const fields = /^(\d+) (-1|\d+) (-1|\d+) (\d+) (\d+) (.*)$/s.exec(text)
+export function decodePlace(text: string): KeptPlace | undefined {
+  const fields = /^(\d+) (-1|\d+) (-1|\d+) (\d+) (\d+) (\d+) (.*)$/s.exec(text)
   if (fields === null) return undefined
-  const [offset, first, second, printBytes, printCrc] = fields.slice(1, 6).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  return { place: { offset, held: [first, second], printBytes, printCrc }, path: fields[6]! }
+  const [offset = 0, first = -1, second = -1, printBytes = 0, printCrc = 0, liveMs = 0] = fields.slice(1, 7).map(Number)
+  return { place: { offset, held: [first, second], printBytes, printCrc }, path: fields[7]!, liveMs }
 }

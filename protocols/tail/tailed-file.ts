@@ -19,6 +19,8 @@ export interface TailedFile {
   place: Place
   /** Copies that hold what was not read before the file was truncated, the oldest first; they are read before it. */
   copies: FileHandle[]
+  /** When the last search that found it under its path began, wall clock: what was created since is newer. */
+  liveMs: number
   /** Since when it is known under no name of the glob, monotonic ms: it was rotated, or deleted. */
   rotatedMs: number | undefined
   /** Up to where bytes were seen, and when that changed last, monotonic ms. */

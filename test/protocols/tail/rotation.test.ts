@@ -29,7 +29,7 @@ describe('by rename', () => {
     assert.equal(site.stats.files, 1)
   })
 
-  test('the old file is still read for rotate_wait, counted from its last growth; its last line needs no end', async () => {
+  test('the old file is read for rotate_wait from its last growth; its last line needs no end', async () => {
     const site = new TailSite()
     site.write('a.log', 'one\n')
     await site.start()
@@ -105,6 +105,18 @@ describe('by rename', () => {
     await second.close()
     await site.start()
     assert.deepEqual(await site.settle(4), ['one', 'two', 'three', 'four'])
+  })
+
+  test('twice before anybody looks', async () => {
+    const site = new TailSite()
+    site.write('a.log', 'one\n')
+    await site.start()
+    await site.until(1)
+    renameSync(site.file('a.log'), site.file('a.log.2'))
+    site.write('a.log', 'two\n')
+    renameSync(site.file('a.log'), site.file('a.log.1'))
+    site.write('a.log', 'three\n')
+    assert.deepEqual(await site.settle(3), ['one', 'two', 'three'])
   })
 
   test('many times, with a restart now and then', async () => {
