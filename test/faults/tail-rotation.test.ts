@@ -1,4 +1,4 @@
-/** A file is written and rotated by logrotate while its follower is killed again and again: every line comes, and once. */
+/** A file is written and rotated while its follower is killed again and again: every line comes, and once. */
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
