@@ -33,6 +33,8 @@ export class FileList {
   readonly #complain
   /** Files by every name they are known under, for what the system tells. */
   readonly #names = new Map<string, TailedFile>()
+  /** Path by key of the files that were read to their end and left. */
+  readonly #finished = new Map<FileKey, string>()
   /** When the last search began. */
   #searchedMs = 0
 
@@ -80,14 +82,31 @@ export class FileList {
     return new Set([...this.#names.keys()].map((name) => path.dirname(name)))
   }
 
-  /** The file was read to its end and will not grow: its mark is of no more use. */
+  /**
+   * The file was read to its end and will not grow. Its mark is kept as long as the file is on disk: it may get a name
+   * of the globs again, or have lost it only because a folder could not be read for a moment.
+   */
   async done(file: TailedFile): Promise<void> {
     this.files.delete(file.key)
     this.#count()
     for (const [name, named] of this.#names) if (named === file) this.#names.delete(name)
     for (const other of this.files.values()) if (other.predecessor === file) other.predecessor = undefined
+    this.#finished.set(file.key, file.path)
     await file.handle.close()
-    await this.#options.context.marks.set([{ source: file.source, place: undefined }])
+  }
+
+  /** Forgets the marks of files that were read to their end and are deleted. */
+  async forgetDeleted(): Promise<void> {
+    const folders = new Map<string, Set<FileKey> | undefined>()
+    for (const [key, name] of this.#finished) {
+      const folder = path.dirname(await realpath(name).catch(() => name))
+      if (!folders.has(folder)) folders.set(folder, await keysIn(folder))
+      const keys = folders.get(folder)
+      if (keys === undefined || keys.has(key)) continue
+      this.#finished.delete(key)
+      if (this.files.has(key)) continue
+      await this.#options.context.marks.set([{ source: this.#source(key), place: undefined }])
+    }
   }
 
   async close(): Promise<void> {
@@ -215,6 +234,11 @@ export class FileList {
       log.warn({ code: error.code }, `${error.message}. ${error.help}`)
     })
   }
+}
+
+async function keysIn(folder: string): Promise<Set<FileKey> | undefined> {
+  const files = await findSiblings(path.join(folder, '-')).catch(() => undefined)
+  return files && new Set(files.map(({ key }) => key))
 }
 
 async function atEnd({ path: name, size }: FoundFile): Promise<Place> {

@@ -45,10 +45,14 @@ export class Tailing {
   }
 
   async start(): Promise<void> {
-    // Watched before it is searched: what comes in between is told.
+    // Watched while it is searched: what comes in between is told, and looked for afterwards.
+    this.#searching = this.#list.start().finally(() => {
+      this.#searching = undefined
+    })
     this.#watch.watch(this.#folders())
-    await this.#list.start()
+    await this.#searching
     this.#afterSearch()
+    if (this.#searchAgain) this.#search()
     this.#looking = this.#look()
   }
 
@@ -85,10 +89,7 @@ export class Tailing {
 
   #turned(file: TailedFile, result: TurnResult): void {
     if (result === 'done') {
-      const left = this.#list.done(file).catch((error: Error) => {
-        // The mark of a file that is gone does no harm: it is forgotten at the next start.
-        this.#context.log.debug({ path: file.path, reason: error.message }, 'a mark could not be forgotten')
-      })
+      const left = this.#list.done(file)
       this.#leaving.add(left)
       left.finally(() => this.#leaving.delete(left))
     }
@@ -110,6 +111,7 @@ export class Tailing {
       this.#searchAgain = false
       try {
         await this.#list.refresh()
+        await this.#list.forgetDeleted()
         this.#afterSearch()
       } catch (error) {
         this.#context.log.warn({ reason: (error as Error).message }, 'files could not be looked for; it is tried again')

@@ -26,7 +26,7 @@ describe('by rename', () => {
     rotate(site, 1, 'four\n')
     appendFileSync(site.file('a.log.1'), 'three\n')
     assert.deepEqual(await site.settle(4), ['one', 'two', 'three', 'four'])
-    assert.equal(site.stats.files, 1)
+    await site.untilSo(() => site.stats.files === 1, 'the old file is left')
   })
 
   test('the old file is read for rotate_wait from its last growth; its last line needs no end', async () => {
@@ -47,7 +47,21 @@ describe('by rename', () => {
     appendFileSync(site.file('a.log.1'), 'too late\n')
     await site.clock.move(10_000)
     assert.equal(site.messages().length, 5)
-    assert.deepEqual([...site.marks.places.keys()].length, 2, 'its mark is forgotten')
+    assert.equal(site.marks.places.size, 3, 'its mark is kept as long as it is there')
+    unlinkSync(site.file('a.log.1'))
+    await site.untilSo(() => site.marks.places.size === 2, 'its mark is forgotten')
+  })
+
+  test('a name that was lost for a while is no new file', async () => {
+    const site = new TailSite()
+    site.write('a.log', 'one\n')
+    await site.start()
+    await site.until(1)
+    renameSync(site.file('a.log'), site.file('away'))
+    await site.untilSo(() => site.stats.files === 0, 'it is left')
+    renameSync(site.file('away'), site.file('a.log'))
+    site.append('a.log', 'two\n')
+    assert.deepEqual(await site.settle(2), ['one', 'two'])
   })
 
   test('a file that is deleted is read to its end', async () => {
@@ -146,8 +160,13 @@ describe('by copytruncate', () => {
     const site = new TailSite()
     site.write('a.log', 'one\n')
     const hold = Promise.withResolvers<void>()
-    site.gate = () => hold.promise
+    let emits = 0
+    site.gate = () => {
+      emits += 1
+      return hold.promise
+    }
     await site.start()
+    await site.untilSo(() => emits === 1, 'the first line is read')
     site.append('a.log', 'two\nthree without end')
     copyTruncate(site, 1)
     site.append('a.log', 'four\n')
