@@ -2,7 +2,7 @@
  * The contract of the one log every event enters. `append / read from a cursor / commit the cursor`, whatever lies
  * below.
  */
-import type { Batch, Emit, Position, Spool } from '../server/core/event.ts'
+import type { Batch, Emit, MarkStore, Position, Spool } from '../server/core/event.ts'
 
 /** The side of the inputs; lives on the main thread. */
 export interface EventBuffer {
@@ -13,6 +13,8 @@ export interface EventBuffer {
    */
   readonly append: Emit
   spool(): Promise<Spool>
+  /** How far inputs have come in their sources: always as far as the streams that are stored, no more and no less. */
+  readonly marks: MarkStore
   /**
    * Takes a seat for an output: from now on nothing that it has not passed is deleted.
    * An output without a cursor starts at the oldest event that is stored.

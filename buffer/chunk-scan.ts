@@ -1,6 +1,8 @@
 /**
- * Goes through one chunk file at the start: how far it is committed, what in it is damaged, which messages it holds.
+ * Goes through one chunk file at the start: how far it is committed, what in it is damaged, which messages and marks it
+ * holds.
  */
+import type { Mark } from '../server/core/event.ts'
 import {
   CHUNK_HEADER_BYTES,
   COMMIT,
@@ -24,6 +26,7 @@ import {
 } from './chunk-format.ts'
 import { ID_BASE_BYTES, idBaseText } from './event-id.ts'
 import { type OpenFile, readDespiteErrors } from './file-system.ts'
+import { decodeMark } from './marks.ts'
 
 const BLOCK_BYTES = 1024 * 1024
 /** Where payloads are not looked at and a frame is at least so large, only what lies around its end is read. */
@@ -69,8 +72,15 @@ export interface ChunkScan {
   readonly damagedEvents: number
   /** Id bases of the messages in groups that are whole, oldest first. */
   readonly messages: readonly string[]
-  /** Where the last group begins in the file, and how many of the messages were in those before it. */
-  readonly lastGroup: { readonly offset: number; readonly messagesBefore: number }
+  /** Where the last group begins in the file, and how many of the messages and marks were in those before it. */
+  readonly lastGroup: { readonly offset: number; readonly messagesBefore: number; readonly marksBefore: number }
+  /** Marks of the streams in groups that are whole, oldest first. */
+  readonly marks: readonly ScannedMark[]
+}
+
+export interface ScannedMark extends Mark {
+  /** Of the stream it came with. */
+  readonly position: number
 }
 
 export async function scanChunk(file: OpenFile, options: ScanOptions): Promise<ChunkScan> {
@@ -93,10 +103,11 @@ interface OpenGroup {
   damages: DamagedBytes[]
   damagedEvents: number
   messages: string[]
+  marks: ScannedMark[]
 }
 
 function emptyGroup(): OpenGroup {
-  return { events: 0, crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [] }
+  return { events: 0, crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [], marks: [] }
 }
 
 class Scanner {
@@ -117,11 +128,12 @@ class Scanner {
   #group = emptyGroup()
   #next: number
   #committedBytes = CHUNK_HEADER_BYTES
-  #lastGroup = { offset: CHUNK_HEADER_BYTES, messagesBefore: 0 }
+  #lastGroup = { offset: CHUNK_HEADER_BYTES, messagesBefore: 0, marksBefore: 0 }
   #frames = 0
   #damagedEvents = 0
   readonly #damages: DamagedBytes[] = []
   readonly #messages: string[] = []
+  readonly #marks: ScannedMark[] = []
 
   constructor(file: OpenFile, options: ScanOptions, fileBytes: number) {
     this.#file = file
@@ -167,7 +179,7 @@ class Scanner {
       // The chunk that follows begins at `end`: so every event before it was committed, whatever has become of the
       // COMMIT.
       this.#group.damagedEvents += Math.max(0, end - this.#accounted)
-      if (this.#group.damagedEvents > 0) this.#group.messages.length = 0
+      if (this.#group.damagedEvents > 0) this.#forgetOpen()
       this.#take(this.#at, Math.max(end, this.#accounted))
     }
     return {
@@ -179,6 +191,7 @@ class Scanner {
       damagedEvents: this.#damagedEvents,
       messages: this.#messages,
       lastGroup: this.#lastGroup,
+      marks: this.#marks,
     }
   }
 
@@ -199,7 +212,7 @@ class Scanner {
     const bytes = verifyPayloads ? frame : LABEL_BYTES
     if (!this.#has(from, bytes)) await this.#load(from, bytes)
     if (verifyPayloads) this.#verify(start, frame)
-    else this.#noteMessage(from - this.#base)
+    else await this.#noteLabel(from)
   }
 
   #verify(start: number, frame: number): void {
@@ -208,13 +221,37 @@ class Scanner {
     if (label === undefined || payloadCrc(this.#bytes, at, this.#header) !== this.#header.payloadCrc) {
       this.#group.damages.push({ offset: start, bytes: frame })
       this.#group.damagedEvents += this.#header.count
-    } else if (label.idKind === ID_OF_MESSAGE && this.#options.wantMessages)
-      this.#group.messages.push(idBaseText(label.idBase))
+    } else {
+      if (label.idKind === ID_OF_MESSAGE) this.#noteMessage(label.idBase)
+      this.#noteMark(label.mark)
+    }
   }
 
-  #noteMessage(label: number): void {
-    if (!this.#options.wantMessages || this.#bytes[label + 29] !== ID_OF_MESSAGE) return
-    this.#group.messages.push(idBaseText(this.#bytes.subarray(label, label + ID_BASE_BYTES)))
+  /** `offset`: of the label of the frame that was seen last, whose head is loaded. */
+  async #noteLabel(offset: number): Promise<void> {
+    const label = offset - this.#base
+    if (this.#bytes[label + 29] === ID_OF_MESSAGE) this.#noteMessage(this.#bytes.subarray(label, label + ID_BASE_BYTES))
+    const markBytes = this.#view.getUint16(label + 30, true)
+    if (markBytes === 0) return
+    const end = this.#at - (frameBytes(this.#header) - FRAME_HEADER_BYTES - this.#header.payloadBytes)
+    const from = Math.max(offset, end - markBytes)
+    if (!this.#has(from, markBytes)) await this.#load(from, markBytes)
+    this.#noteMark(this.#bytes.subarray(from - this.#base, end - this.#base))
+  }
+
+  #noteMessage(idBase: Uint8Array): void {
+    if (this.#options.wantMessages) this.#group.messages.push(idBaseText(idBase))
+  }
+
+  #noteMark(bytes: Uint8Array): void {
+    const mark = decodeMark(bytes)
+    if (mark !== undefined) this.#group.marks.push({ ...mark, position: this.#header.position })
+  }
+
+  /** A message of which a frame is missing must be stored again when it is sent again. */
+  #forgetOpen(): void {
+    this.#group.messages.length = 0
+    this.#group.marks.length = 0
   }
 
   /** At a COMMIT or a SEAL. */
@@ -222,8 +259,7 @@ class Scanner {
     const { type, payloadCrc: crc, packedBytes: frames, position } = this.#header
     const group = this.#group
     const whole = type === COMMIT && group.crc === crc && group.frames === frames && group.damages.length === 0
-    // A message of which a frame is missing must be stored again when it is sent again.
-    if (!whole) group.messages.length = 0
+    if (!whole) this.#forgetOpen()
     this.#at += FRAME_HEADER_BYTES
     this.#take(this.#at, position)
   }
@@ -251,12 +287,19 @@ class Scanner {
     this.#take(this.#at, this.#accounted)
   }
 
+  /** Of the group that is open. */
+  #groupStart() {
+    const { length: messagesBefore } = this.#messages
+    return { offset: this.#committedBytes, messagesBefore, marksBefore: this.#marks.length }
+  }
+
   #take(committedBytes: number, next: number): void {
     const group = this.#group
-    if (group.frames > 0) this.#lastGroup = { offset: this.#committedBytes, messagesBefore: this.#messages.length }
+    if (group.frames > 0) this.#lastGroup = this.#groupStart()
     for (const damage of group.damages) this.#damages.push(damage)
     this.#damagedEvents += group.damagedEvents
     for (const message of group.messages) this.#messages.push(message)
+    for (const mark of group.marks) this.#marks.push(mark)
     this.#committedBytes = committedBytes
     this.#next = next
     this.#group = emptyGroup()

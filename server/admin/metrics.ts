@@ -85,6 +85,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_input_bytes_total: eachInput((stats) => stats.bytes),
   logboom_input_rejected_total: rejected,
   logboom_input_connections: eachInput((stats) => stats.connections),
+  logboom_input_files: eachInput((stats) => stats.files),
   logboom_buffer_bytes: ({ sources }) => single(sources.buffer().bytes),
   logboom_buffer_limit_bytes: ({ sources }) => single(sources.buffer().limitBytes),
   logboom_buffer_chunks: ({ sources }) => single(sources.buffer().chunks),

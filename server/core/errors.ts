@@ -256,6 +256,28 @@ export const ERRORS = {
     help: 'It was answered 503; the client may send it again.',
   },
 
+  'LB-T001': {
+    name: 'TailConfig',
+    exit: 78,
+    text: '`inputs.{input}.{key}` cannot be used: {reason}',
+    help: 'Mend the configuration; nothing was read.',
+  },
+  'LB-T002': {
+    name: 'FileUnreadable',
+    text: '{path} cannot be read: {reason}',
+    help: 'It is tried again; it goes on where it was.',
+  },
+  'LB-T003': {
+    name: 'LinesNotStored',
+    text: 'events of {path} could not be stored: {reason}',
+    help: 'They are read again; nothing was passed over.',
+  },
+  'LB-T004': {
+    name: 'TooManyFiles',
+    text: '{path} is not followed: {limit} files are',
+    help: 'Raise `inputs.{input}.file_limit`, or name fewer files.',
+  },
+
   'LB-B001': {
     name: 'BufferLocked',
     exit: 73,

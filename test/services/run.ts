@@ -15,6 +15,7 @@ const TEST_LIMIT_MS = 600_000
 const LEFTOVER_AGE_MS = 24 * 3_600_000
 
 const PROGRAMS = {
+  logrotate: 'logrotate',
   promtool: 'prometheus',
   chromium: 'chromium',
   dockerd: 'docker.io',
