@@ -3,10 +3,11 @@
  * kill before has left, so recovery is killed at each of its calls too; all lives share one buffer and one client.
  */
 import assert from 'node:assert/strict'
-import { appendFileSync, existsSync, readdirSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { CHUNK_HEADER_BYTES } from '../../buffer/chunk-format.ts'
 import { STRIDE } from './bounds.ts'
 import { canMake, needStrace } from './capabilities.ts'
 import { createOracle, type Oracle } from './oracle.ts'
@@ -59,5 +60,8 @@ async function diesAt(oracle: Oracle, call: string, n: number): Promise<boolean>
 /** What a write leaves behind that was cut off half way: so recovery has a tail to cut, and is killed at that too. */
 function tearTail(chunks: string): void {
   const newest = existsSync(chunks) ? readdirSync(chunks).sort().at(-1) : undefined
-  if (newest !== undefined) appendFileSync(path.join(chunks, newest), Buffer.alloc(1_000, 0xa5))
+  if (newest === undefined) return
+  const file = path.join(chunks, newest)
+  // Nothing is written into a chunk before its header is durable.
+  if (statSync(file).size > CHUNK_HEADER_BYTES) appendFileSync(file, Buffer.alloc(1_000, 0xa5))
 }
