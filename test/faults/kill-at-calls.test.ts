@@ -68,5 +68,5 @@ function tearTail(chunks: string): void {
   if (newest === undefined) return
   const file = path.join(chunks, newest)
   // Nothing is written into a chunk before its header is durable.
-  if (statSync(file).size > CHUNK_HEADER_BYTES) appendFileSync(file, Buffer.alloc(1_000, 0xa5))
+  if (statSync(file).size >= CHUNK_HEADER_BYTES) appendFileSync(file, Buffer.alloc(1_000, 0xa5))
 }
