@@ -50,7 +50,7 @@ export interface ScanMemory {
 }
 
 export function createScanMemory(): ScanMemory {
-  return { bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES) }
+  return { bytes: Buffer.alloc(0) }
 }
 
 export interface DamagedBytes {
@@ -288,7 +288,8 @@ class Scanner {
   async #load(offset: number, bytes: number): Promise<void> {
     const base = offset - (offset % 8)
     const sparse = !this.#options.verifyPayloads && this.#frameBytes >= LARGE_FRAME_BYTES
-    const length = Math.max(offset - base + bytes, sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES)
+    const block = Math.min(sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES, this.#fileBytes - base)
+    const length = Math.max(offset - base + bytes, block)
     if (this.#bytes.length < length) {
       this.#bytes = Buffer.allocUnsafeSlow(length)
       this.#options.memory.bytes = this.#bytes
