@@ -91,6 +91,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_buffer_duplicates_total: ({ sources }) => single(sources.buffer().duplicates),
   logboom_buffer_damaged_events: ({ sources }) => single(sources.buffer().recovered.damagedEvents),
   logboom_output_events_total: outputsBy('result', RESULTS, (result) => result),
+  logboom_output_damaged_events_total: eachOutput((stats) => stats.get('damaged')),
   logboom_output_lag_events: ({ report }) =>
     report.outputs.map((output) => ({ labels: { output: output.name }, value: output.lagEvents })),
   logboom_output_oldest_event_age_seconds: eachOutput(oldestAgeSeconds),

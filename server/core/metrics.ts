@@ -45,6 +45,11 @@ export const METRICS = {
     labels: ['output', 'result'],
     help: 'Events an output is done with, by result: delivered, dead, dropped.',
   },
+  logboom_output_damaged_events_total: {
+    kind: 'counter',
+    labels: ['output'],
+    help: 'Events an output had to pass over, since they were damaged on disk.',
+  },
   logboom_output_lag_events: {
     kind: 'gauge',
     labels: ['output'],
