@@ -79,6 +79,8 @@ export interface ReaderStatus {
   readonly unmatchedEvents: number
   /** Events lost to damage on disk and skipped, since the reader was opened. */
   readonly damagedEvents: number
+  /** The chunk file in which that was last. */
+  readonly lastDamagedChunk?: string | undefined
 }
 
 export interface BufferStatus {
@@ -102,7 +104,10 @@ export interface BufferStatus {
 export interface RecoveryReport {
   /** Bytes after the last commit that were cut off: never acknowledged. */
   readonly tornBytes: number
-  /** Frames that were acknowledged once and are damaged now, with the events they held. */
+  /**
+   * Frames that are damaged, with the events they held. Those of the group that was written last may never have been
+   * acknowledged; damage in chunks that were closed in good order is found when they are read.
+   */
   readonly damagedFrames: number
   readonly damagedEvents: number
   /** Chunk files moved to `quarantine/`. */

@@ -53,7 +53,7 @@ export interface ScanMemory {
 }
 
 export function createScanMemory(): ScanMemory {
-  return { bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES) }
+  return { bytes: Buffer.alloc(0) }
 }
 
 export interface DamagedBytes {
@@ -121,6 +121,8 @@ class Scanner {
   #base = 0
   #filled = 0
   #at = CHUNK_HEADER_BYTES
+  /** Where the last damage ends. */
+  #skippedTo = -1
   /** Size of the frame that was seen last. */
   #frameBytes = 0
   /** Every event before it was found or is counted as lost. */
@@ -149,7 +151,7 @@ class Scanner {
     while (this.#at + FRAME_HEADER_BYTES <= this.#fileBytes) {
       if (!this.#has(this.#at, FRAME_HEADER_BYTES)) await this.#load(this.#at, FRAME_HEADER_BYTES)
       const found = this.#look()
-      if (found === 'end') return
+      if (found === 'end') return this.#dropDamageBeyondEnd()
       if (found === 'seal') return this.#mark()
       if (found === 'commit') this.#mark()
       else if (found === 'stream') await this.#stream()
@@ -157,6 +159,11 @@ class Scanner {
       else if (this.#isDamagedCommit()) this.#markDamaged()
       else if (!(await this.#skipDamage())) return
     }
+  }
+
+  /** What was skipped last lies behind the last event that counts here: it was given up, and costs nothing. */
+  #dropDamageBeyondEnd(): void {
+    if (this.#skippedTo === this.#at && this.#accounted === this.#options.end) this.#group.damages.pop()
   }
 
   #look(): 'stream' | 'messages' | 'commit' | 'seal' | 'damage' | 'end' {
@@ -316,6 +323,7 @@ class Scanner {
       if (found !== -1) {
         this.#at = this.#base + found
         this.#group.damages.push({ offset: start, bytes: this.#at - start })
+        this.#skippedTo = this.#at
         return true
       }
       const searched = this.#base + this.#filled - FRAME_HEADER_BYTES
@@ -331,7 +339,8 @@ class Scanner {
   async #load(offset: number, bytes: number): Promise<void> {
     const base = offset - (offset % 8)
     const sparse = !this.#options.verifyPayloads && this.#frameBytes >= LARGE_FRAME_BYTES
-    const length = Math.max(offset - base + bytes, sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES)
+    const block = Math.min(sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES, this.#fileBytes - base)
+    const length = Math.max(offset - base + bytes, block)
     if (this.#bytes.length < length) {
       this.#bytes = Buffer.allocUnsafeSlow(length)
       this.#options.memory.bytes = this.#bytes

@@ -72,14 +72,16 @@ export async function recover(files: FileSystem, bufferPath: string, log: Logger
   return { bufferId, next, chunkNumber, chunks, messages, marks, report }
 }
 
-interface FoundChunk {
+/** A chunk file as it lies there. */
+export interface FoundChunk {
   readonly first: number
   readonly bytes: number
   /** Undefined when it cannot be read. */
   readonly header: ChunkHeader | undefined
 }
 
-async function findChunks(files: FileSystem, bufferPath: string): Promise<FoundChunk[]> {
+/** The chunk files, oldest first. */
+export async function findChunks(files: FileSystem, bufferPath: string): Promise<FoundChunk[]> {
   const found: FoundChunk[] = []
   for (const name of await files.list(chunkDirectory(bufferPath))) {
     const first = firstOfChunkFile(name)
@@ -96,8 +98,8 @@ async function findChunks(files: FileSystem, bufferPath: string): Promise<FoundC
   return found
 }
 
-/** The buffer's id stands in FORMAT and in every chunk: either is enough. */
-async function findFormat(
+/** The buffer's id stands in FORMAT and in every chunk: either is enough. Throws LogboomError LB-B002. */
+export async function findFormat(
   files: FileSystem,
   bufferPath: string,
   found: readonly FoundChunk[],

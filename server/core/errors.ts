@@ -305,7 +305,13 @@ export const ERRORS = {
   'LB-B006': {
     name: 'ChunkDamaged',
     text: '{file} is damaged: {events} events cannot be read',
-    help: 'The rest is delivered. The file is kept in quarantine/; look at the disk.',
+    help: 'The rest is delivered. The damaged bytes are kept in quarantine/; look at the disk.',
+  },
+  'LB-B007': {
+    name: 'NoBuffer',
+    exit: 74,
+    text: 'there is no buffer in {path}',
+    help: 'Name its folder with `--path`, or the configuration with `-c FILE`.',
   },
 
   'LB-O001': {

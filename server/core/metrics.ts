@@ -56,6 +56,11 @@ export const METRICS = {
     labels: ['output', 'reason'],
     help: 'Times a filter of an output could not do what it should, by reason; the events were kept.',
   },
+  logboom_output_damaged_events_total: {
+    kind: 'counter',
+    labels: ['output'],
+    help: 'Events an output had to pass over, since they were damaged on disk.',
+  },
   logboom_output_lag_events: {
     kind: 'gauge',
     labels: ['output'],
