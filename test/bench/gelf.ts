@@ -25,8 +25,8 @@ interface Counts {
 
 async function countsOf(program: Program): Promise<Counts> {
   const lines = (await program.text('/metrics')).split('\n')
-  const valueOf = (name: string) => Number(lines.find((line) => line.startsWith(`${name} `))?.split(' ')[1] ?? 0)
-  return { taken: valueOf(TAKEN), lost: LOST.reduce((sum, name) => sum + valueOf(name), 0) }
+  const metric = (name: string) => Number(lines.find((line) => line.startsWith(`${name} `))?.split(' ')[1] ?? 0)
+  return { taken: metric(TAKEN), lost: LOST.reduce((sum, name) => sum + metric(name), 0) }
 }
 
 async function freeUdpPort(): Promise<number> {

@@ -1,4 +1,4 @@
-/** What nobody means well: bombs, floods, spoofed senders. The bounds hold, the counters are exact, honest ones live. */
+/** What nobody means well: bombs, floods, spoofed senders. Bounds hold, counters are exact, honest ones live. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
@@ -38,7 +38,7 @@ test('broken gzip and zlib are counted', async () => {
   await input.received(1)
 })
 
-test('a flood of first chunks from spoofed senders: memory is bounded, every loss counted, the honest one lives', async () => {
+test('a flood of first chunks from spoofed senders: bounded, every loss counted, the honest one lives', async () => {
   const input = await startGelf({ pending_size_limit: MIB, chunk_timeout: 300 })
   const flood = 3_000
   const honest = await udpSender(input.port, '127.0.0.200')

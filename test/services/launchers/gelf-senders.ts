@@ -64,7 +64,7 @@ export async function logstashGelfSender(): Promise<GelfSender> {
   return (port, transport, message) => run('java', ['-cp', classes, 'GelfSender', `${port}`, transport, message])
 }
 
-/** npm's gelf-pro, in a process of its own, since it keeps its first address: zlib and chunks over UDP, plain over TCP. */
+/** npm's gelf-pro, each time a new process, since it keeps its address: zlib over UDP, plain over TCP. */
 export async function gelfProSender(): Promise<GelfSender> {
   const script = [
     "const gelf = require('gelf-pro')",
