@@ -124,7 +124,7 @@ export async function* readEvents(
       const builder = new BatchBuilder(source.position, tags, ids)
       const isFull = () => builder.count >= BATCH_EVENTS_MAX || builder.bytes >= BATCH_BYTES_MAX
       while (!isFull() && more) {
-        if (source.next()) builder.take(source)
+        if (source.next()) builder.take(source, source.position - source.header.count + source.skip, source.position)
         else more = await source.more()
       }
       if (builder.count > 0) yield builder.batch(source.position)

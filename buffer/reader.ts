@@ -205,8 +205,8 @@ class FileReader implements Reader {
       while (!isFull(builder, limits) && source.next()) {
         const { position } = source
         const from = position - source.header.count + source.skip
-        if (this.#done.has(from, position)) continue
-        for (const gap of this.#done.gaps(from, position)) builder.take(source, gap)
+        if (this.#done.areBefore(from)) builder.take(source, from, position)
+        else for (const gap of this.#done.gaps(from, position)) builder.take(source, gap.from, gap.to)
       }
       if (isFull(builder, limits)) return false
       if (!(await source.more())) return true

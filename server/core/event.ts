@@ -97,7 +97,10 @@ export interface StoredStream {
   readonly receivedMs: number
 }
 
-/** What an output is handed: events in the order of their positions. */
+/**
+ * What an output is handed: events in the order of their positions; but one that a filter joined of several has the
+ * position of its first and comes where its last stood, in this batch or a later one.
+ */
 export interface Batch {
   readonly streams: readonly StoredStream[]
   readonly count: number
