@@ -11,7 +11,7 @@ import { armedFailpoints, failpoint } from '../server/core/failpoints.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { BufferStatus, EventBuffer, ReaderSeat } from './buffer.ts'
 import { chunkFileName } from './chunk-format.ts'
-import { ChunkList } from './chunk-list.ts'
+import { ChunkList, type StoredChunk } from './chunk-list.ts'
 import { ChunkWriter, type Progress } from './chunk-writer.ts'
 import { cursorFileName, readCursor } from './cursor-file.ts'
 import { Duplicates } from './duplicates.ts'
@@ -143,7 +143,13 @@ class FileBuffer implements EventBuffer {
     })
     this.append = (stream) => this.#intake.append(stream)
     const next = () => this.#writer.next
-    this.#marks = new Marks({ files, bufferPath: config.path, recovered: recovered.marks, next })
+    this.#marks = new Marks({
+      files,
+      bufferPath: config.path,
+      recovered: recovered.marks,
+      keptNext: recovered.marksNext,
+      next,
+    })
     this.marks = this.#marks
     this.#writer = new ChunkWriter({
       files,
@@ -218,7 +224,7 @@ class FileBuffer implements EventBuffer {
     this.#intake.close()
     await this.#writer.close()
     // What is in the chunks needs no file; this waits for one that is being written.
-    await this.#marks.keep().catch(() => {})
+    await this.#marks.keep(this.#writer.next).catch(() => {})
     clearTimeout(this.#timer)
     await this.#deleting
     clearTimeout(this.#timer)
@@ -245,7 +251,7 @@ class FileBuffer implements EventBuffer {
 
   #progress({ next, chunkFirst, chunkBytes }: Progress): void {
     // Of a chunk whose marks are in the file MARKS the next start needs nothing but its end.
-    if (chunkFirst !== this.#active.first) this.#marks.keep().catch((error) => this.#warnOfMarks(error))
+    if (chunkFirst !== this.#active.first) this.#marks.keep(chunkFirst).catch((error) => this.#warnOfMarks(error))
     this.#chunks.grow({ first: chunkFirst, next, bytes: chunkBytes })
     this.#active = { first: chunkFirst, bytes: chunkBytes }
     this.#publish()
@@ -275,7 +281,7 @@ class FileBuffer implements EventBuffer {
       for (;;) {
         const chunk = this.#chunks.passed(this.#lowestCursor())
         if (chunk === undefined) break
-        await this.#deleteChunk(chunk.first)
+        await this.#deleteChunk(chunk)
         this.#intake.admitWaiting()
       }
       if (this.#intake.waiting > 0) this.#rollIfDone(this.#lowestCursor())
@@ -289,9 +295,9 @@ class FileBuffer implements EventBuffer {
    * Its outputs' cursors are durable, and its marks are kept. The folder is synced each time, so that a crash cannot
    * bring back a chunk from the middle.
    */
-  async #deleteChunk(first: number): Promise<void> {
+  async #deleteChunk({ first, next }: StoredChunk): Promise<void> {
     const { files } = this.#parts
-    await this.#marks.keep()
+    await this.#marks.keep(next)
     const directory = chunkDirectory(this.#config.path)
     await failpoint('buffer.delete.before-unlink')
     await files.unlink(path.join(directory, chunkFileName(first)))

@@ -11,7 +11,7 @@
  */
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
-import type { Mark } from '../server/core/event.ts'
+import type { Mark, Position } from '../server/core/event.ts'
 import { MARK_BYTES_MAX, viewOf } from './chunk-format.ts'
 import { type FileSystem, readSmallFile, replaceFile } from './file-system.ts'
 
@@ -88,6 +88,8 @@ export interface MarksOptions {
   readonly bufferPath: string
   /** Oldest first. */
   readonly recovered: readonly Mark[]
+  /** The marks of all streams before it are in the file already. */
+  readonly keptNext: Position
   /** Up to where streams are durable. */
   readonly next: () => number
 }
@@ -96,12 +98,13 @@ export interface MarksOptions {
 export class Marks {
   readonly #options: MarksOptions
   readonly #places = new Map<string, string>()
-  /** Marks that came since the file was written, and are in chunks only. */
-  #changed = true
+  /** The marks of all streams before it are in the file. */
+  #keptNext: Position
   #writing: Promise<void> = Promise.resolve()
 
   constructor(options: MarksOptions) {
     this.#options = options
+    this.#keptNext = options.keptNext
     for (const mark of options.recovered) this.#put(mark)
   }
 
@@ -123,19 +126,16 @@ export class Marks {
         if (place === undefined) this.#places.delete(source)
         else this.#put({ source, place })
       }
-      this.#changed = true
     })
   }
 
-  /** Before a chunk is deleted: makes sure that no mark is in that chunk only. */
-  keep(): Promise<void> {
+  /**
+   * Makes sure that no mark of a stream before `position` is in a chunk only. Writes nothing that is there already: a
+   * full disk must not keep chunks from being deleted.
+   */
+  keep(position: Position): Promise<void> {
     return this.#inTurn(async () => {
-      if (!this.#changed) return
-      this.#changed = false
-      await this.#write(new Map()).catch((error: unknown) => {
-        this.#changed = true
-        throw error
-      })
+      if (position > this.#keptNext && this.#places.size > 0) await this.#write(new Map())
     })
   }
 
@@ -152,13 +152,14 @@ export class Marks {
       all.delete(source)
       if (place !== undefined) all.set(source, place)
     }
-    await replaceFile(files, fileName(bufferPath), encodeRecord(next(), all))
+    const until = next()
+    await replaceFile(files, fileName(bufferPath), encodeRecord(until, all))
+    this.#keptNext = until
   }
 
   #put({ source, place }: Mark): void {
     this.#places.delete(source)
     this.#places.set(source, place)
-    this.#changed = true
     if (this.#places.size > MARKS_MAX) this.#places.delete(this.#places.keys().next().value!)
   }
 }

@@ -40,6 +40,8 @@ export interface Recovered {
   readonly messages: readonly string[]
   /** The newest of each source, oldest first. */
   readonly marks: readonly Mark[]
+  /** Those of all streams before it are in the file MARKS. */
+  readonly marksNext: number
   readonly report: RecoveryReport
 }
 
@@ -69,7 +71,7 @@ export async function recover(files: FileSystem, bufferPath: string, log: Logger
   const marks = [...kept.marks, ...scanned.filter(({ position }) => position >= kept.next)]
   const next = Math.max(floor, kept.next, chunks.at(-1)?.next ?? 0, await furthestCursor(files, bufferPath))
   const chunkNumber = 1 + found.reduce((highest, { header }) => Math.max(highest, header?.number ?? 0), found.length)
-  return { bufferId, next, chunkNumber, chunks, messages, marks, report }
+  return { bufferId, next, chunkNumber, chunks, messages, marks, marksNext: kept.next, report }
 }
 
 /** A chunk file as it lies there. */
