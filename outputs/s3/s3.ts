@@ -7,19 +7,13 @@ import { hostname } from 'node:os'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { ConfigOf, Fields } from '../../server/core/fields.ts'
 import { awsClientConfig, awsFields } from '../aws/client.ts'
-import { ALL_ACCEPTED, type Output, type OutputContext, OutputError, type WriteResult, type Writer } from '../output.ts'
+import type { Output, OutputContext, Writer } from '../output.ts'
 import { COMPRESSIONS, KEY_ENDING } from './compression.ts'
-import { createLineCursor, encodeRounds, type LineCursor } from './lines.ts'
+import { createLineCursor } from './lines.ts'
 import { parseKey } from './object-key.ts'
 import { createObjectStore, type ObjectStore } from './object-store.ts'
-import { ReadAgain } from './staged-positions.ts'
-import { PARTS_MAX, Staging } from './staging.ts'
-import { Uploader } from './uploader.ts'
-
-/** How long the first write waits to hear whether bucket and credentials are right, ms. */
-const FIRST_ANSWER_MS = 5_000
-/** At this share of `staging_limit` parts are stored although neither window nor size is full. */
-const EARLY_SHARE = 0.5
+import { Staging } from './staging.ts'
+import { createS3Writer } from './writer.ts'
 
 const fields = {
   bucket: { kind: 'string', doc: 'Bucket the objects go to.' },
@@ -80,7 +74,15 @@ async function open(config: S3Config, context: OutputContext): Promise<Writer> {
     const cursor = createLineCursor({ format: config.format, key, window, sequence: context.sequence })
     const store = await openStore(config, context)
     const staging = await openStaging(config, context)
-    return createWriter({ config, context, cursor, staging, store })
+    return createS3Writer({
+      cursor,
+      staging,
+      store,
+      context,
+      stagingLimit: config.staging_limit,
+      flushAtClose: config.flush_at_close,
+      concurrency: config.concurrency,
+    })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new LogboomError('LB-O004', { output: context.name, reason }, { cause: error })
@@ -110,78 +112,4 @@ async function openStaging(config: S3Config, { directory, clock, log }: OutputCo
   for (const reason of staging.damage)
     log.error({ reason }, `damaged in ${directory}, what is whole is used: ${reason}`)
   return staging
-}
-
-interface Parts {
-  readonly config: S3Config
-  readonly context: OutputContext
-  readonly cursor: LineCursor
-  readonly staging: Staging
-  readonly store: ObjectStore
-}
-
-function createWriter({ config, context, cursor, staging, store }: Parts): Writer {
-  const { clock, log } = context
-  const uploader = new Uploader({ staging, store, concurrency: config.concurrency, clock, log })
-  const readAgain = new ReadAgain(staging.found, clock.monotonic)
-  let hasAnswered = false
-  let closed: Promise<void> | undefined
-
-  async function firstAnswer(): Promise<void> {
-    const over = new AbortController()
-    await Promise.race([uploader.firstAnswer, clock.sleep(FIRST_ANSWER_MS, over.signal)])
-    over.abort()
-    hasAnswered = true
-  }
-
-  /** Throws OutputError while nothing more may be staged. */
-  async function checkRoom(): Promise<void> {
-    if (!hasAnswered) await firstAnswer()
-    const { fault } = uploader
-    if (fault?.fault === 'blocked') throw fault
-    const { bytes, parts } = staging.size
-    if (bytes >= config.staging_limit * EARLY_SHARE || parts >= PARTS_MAX * EARLY_SHARE) {
-      await staging.sealDue(Number.POSITIVE_INFINITY)
-      uploader.wake()
-    }
-    if (bytes < config.staging_limit && parts < PARTS_MAX) return
-    const full = `${bytes} bytes in ${parts} parts wait to be stored (staging_limit)`
-    throw new OutputError('retry', fault?.reason ?? 'throttled', fault ? `${full}: ${fault.message}` : full)
-  }
-
-  async function close(): Promise<void> {
-    await uploader.close(config.flush_at_close)
-    await staging.close()
-    store.close()
-  }
-
-  return {
-    /** One round after the other. What an earlier one staged stays valid when a later one has to wait. */
-    async write(batch, signal) {
-      if (signal.aborted) throw new OutputError('retry', 'other', 'the write was stopped')
-      await checkRoom()
-      for (const round of encodeRounds(cursor, batch, readAgain.question(batch))) {
-        try {
-          await staging.append(round)
-        } catch (error) {
-          const fault = stagingFault(context.directory, error)
-          if (round.first === 0) throw fault
-          return putOff(round.first, batch.count)
-        }
-      }
-      if (staging.sealed.length > 0) uploader.wake()
-      return ALL_ACCEPTED
-    },
-    close: () => (closed ??= close()),
-  }
-}
-
-function stagingFault(directory: string, error: unknown): OutputError {
-  const words = error instanceof Error ? error.message : String(error)
-  return new OutputError('retry', 'unavailable', `cannot stage in ${directory}: ${words}`, { cause: error })
-}
-
-function putOff(first: number, count: number): WriteResult {
-  const pending = Array.from({ length: count - first }, (_, index) => first + index)
-  return { rejected: [], pending, pendingReason: 'unavailable' }
 }

@@ -17,7 +17,7 @@ const LOOK_MS = 1_000
 const RETRY_FIRST_MS = 1_000
 const RETRY_MAX_MS = 60_000
 /** How long an upload may go on when the output is closed and all parts were asked for, ms. */
-const FLUSH_LIMIT_MS = 20_000
+const FLUSH_LIMIT_MS = 10_000
 
 export interface UploaderParts {
   readonly staging: Staging
@@ -59,8 +59,8 @@ export class Uploader {
   /** With `flush`, all parts are sealed and stored, or left to the next start when that lasts too long. */
   async close(flush: boolean): Promise<void> {
     const { staging, clock } = this.#parts
-    if (flush) {
-      await staging.sealDue(Number.POSITIVE_INFINITY)
+    if (flush) await staging.sealDue(Number.POSITIVE_INFINITY)
+    if (flush && staging.sealed.length > 0) {
       this.#isFlushing = true
       this.#wakeUp.abort()
       const over = new AbortController()
@@ -80,6 +80,7 @@ export class Uploader {
       } catch (error) {
         this.#failed(error)
         answered()
+        if (this.#isFlushing && this.#fault?.fault === 'blocked') break
         await this.#pause(this.#delayMs())
         continue
       }

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheFolder, needPrograms, say, Unavailable } from './launchers/availability.ts'
 import { installSearch, type SearchKind } from './launchers/elasticsearch-install.ts'
+import { installS3 } from './launchers/s3.ts'
 import { goSender, pythonSender } from './launchers/senders.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -27,6 +28,7 @@ const SEARCH: readonly SearchKind[] = ['elasticsearch8', 'elasticsearch7', 'elas
 async function install(): Promise<void> {
   await attempt(() => needPrograms(PROGRAMS))
   for (const kind of SEARCH) await attempt(() => installSearch(kind))
+  await attempt(installS3)
   await attempt(pythonSender)
   await attempt(goSender)
 }
