@@ -38,7 +38,9 @@ export function reportStatus({ config, state, startedMs, inputs, outputs, buffer
 function reportKnocks(inputs: Parts['inputs']): KnockReport[] {
   const all = [...inputs].flatMap(([input, { stats }]) => stats.knocks.list.map((knock) => ({ input, ...knock })))
   const latest = all.sort((a, b) => b.atMs - a.atMs).slice(0, KNOCKS_MAX)
-  return latest.map(({ atMs, ...knock }) => ({ at: new Date(atMs).toISOString(), ...knock }))
+  return latest.map(({ atMs, input, peer, code, text, count }) => {
+    return { at: new Date(atMs).toISOString(), input, peer, code, text, count }
+  })
 }
 
 function notReady(state: RunState, buffer: BufferStatus): string[] {

@@ -59,7 +59,10 @@ async function bind(config: ForwardConfig, context: InputContext, clients: Known
     const { address } = listener
     if ('path' in address) return { listener, closeHeartbeat: async () => {} }
     try {
-      return { listener, closeHeartbeat: await answerHeartbeats(address) }
+      return {
+        listener,
+        closeHeartbeat: await answerHeartbeats(address, config.allow && createAllowList(config.allow)),
+      }
     } catch (error) {
       await listener.close()
       const isFreePort = (config.listen as HostPort).port === 0
@@ -80,8 +83,9 @@ function listenStreams(config: ForwardConfig, context: InputContext, clients: Kn
     keeper: createKeeper(config, clients, context),
     denyKeepalive: config.deny_keepalive,
   }
-  const storeFor = createRewriting(config, context)
-  const plainStore = { emit: watchFarTimes(context.emit, (peer) => refusals.farTime(peer)) }
+  const watched = watchFarTimes(context.emit, (peer) => refusals.farTime(peer))
+  const plainStore = { emit: watched }
+  const storeFor = createRewriting(config, { ...context, emit: watched }, shared.budget)
   const { listen, tls, connection_limit: connectionLimit } = config
   return listenStream({
     ...{ listen, tls, context, connectionLimit },

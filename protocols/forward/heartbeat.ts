@@ -4,11 +4,15 @@
  */
 import { createSocket } from 'node:dgram'
 import type { HostPort } from '../../server/core/fields.ts'
+import { type AllowList, peerAddress } from '../listening/allow-list.ts'
 
 const ANSWER = Uint8Array.of(0)
 
-/** Resolves once it is bound; rejects with the system's error. @returns what closes it. */
-export async function answerHeartbeats(address: HostPort): Promise<() => Promise<void>> {
+/**
+ * Answers those of the allowed networks. Resolves once it is bound; rejects with the system's error.
+ * @returns what closes it.
+ */
+export async function answerHeartbeats(address: HostPort, allow?: AllowList): Promise<() => Promise<void>> {
   const socket = createSocket(address.host.includes(':') ? 'udp6' : 'udp4')
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)
@@ -19,6 +23,9 @@ export async function answerHeartbeats(address: HostPort): Promise<() => Promise
   })
   // One client that cannot be answered is no reason to stop answering the others.
   socket.on('error', () => {})
-  socket.on('message', (_, from) => socket.send(ANSWER, from.port, from.address, () => {}))
+  socket.on('message', (_, { address: from, port }) => {
+    const isAllowed = allow === undefined || allow.has(peerAddress({ remoteAddress: from }))
+    if (isAllowed) socket.send(ANSWER, port, from, () => {})
+  })
   return () => new Promise((resolve) => socket.close(() => resolve()))
 }

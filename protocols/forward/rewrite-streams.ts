@@ -3,8 +3,10 @@
  * times. Where nothing is to be changed there is no such step, and bytes stay as they came.
  */
 import { lookupService } from 'node:dns/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventStream, Spool } from '../../server/core/event.ts'
 import type { InputContext } from '../protocol.ts'
+import type { Budget } from './budget.ts'
 import type { ForwardConfig } from './forward-config.ts'
 import { type AddedField, createEntryRewriter, type EntryRewriter } from './rewrite-entries.ts'
 
@@ -15,6 +17,7 @@ export type StoreContext = Pick<InputContext, 'emit' | 'spool'>
 export function createRewriting(
   config: ForwardConfig,
   context: InputContext,
+  budget: Budget,
 ): ((address: string | undefined) => StoreContext) | undefined {
   const { tag, tag_prefix, add_tag_prefix, source_address_key, source_hostname_key, time_unit } = config
   const changesTag = tag !== undefined || tag_prefix !== undefined || add_tag_prefix !== undefined
@@ -29,7 +32,10 @@ export function createRewriting(
     const prepared = ready?.then((name) => {
       entries = createEntryRewriter(sourceFields(config, address, name), isMs)
     })
-    const emit = (stream: EventStream) => context.emit(rewriteStream(stream, tags, entries))
+    const emit = (stream: EventStream) => {
+      const rewritten = rewriteStream(stream, tags, entries)
+      return emitWithin(budget, rewritten.packed.byteLength - stream.packed.byteLength, () => context.emit(rewritten))
+    }
     return {
       emit: prepared === undefined ? emit : (stream) => prepared.then(() => emit(stream)),
       spool: async () => {
@@ -38,6 +44,16 @@ export function createRewriting(
         return entries === undefined ? spool : rewriteSpool(spool, entries)
       },
     }
+  }
+}
+
+/** What was added is in flight too: small events become several times as large. */
+async function emitWithin(budget: Budget, addedBytes: number, emit: () => Promise<void>): Promise<void> {
+  budget.addInFlight(addedBytes)
+  try {
+    await emit()
+  } finally {
+    budget.addInFlight(-addedBytes)
   }
 }
 
@@ -84,6 +100,8 @@ function createTagRewriter({ tag, tag_prefix, add_tag_prefix }: ForwardConfig): 
 /** Names that are remembered. */
 const NAMES_MAX = 1_000
 const NAME_TTL_MS = 300_000
+/** Events wait for the name of their sender no longer than this, in ms. */
+const LOOKUP_MS = 2_000
 
 /** Reverse names of addresses, looked up once in a while. */
 class HostNames {
@@ -94,10 +112,11 @@ class HostNames {
     const now = performance.now()
     if (known !== undefined && now < known.until) return known.name
     if (this.#names.size >= NAMES_MAX) this.#names.clear()
-    const name = lookupService(address, 0).then(
+    const found = lookupService(address, 0).then(
       ({ hostname }) => hostname,
       () => undefined,
     )
+    const name = Promise.race([found, sleep(LOOKUP_MS, undefined, { ref: false })])
     this.#names.set(address, { name, until: now + NAME_TTL_MS })
     return name
   }

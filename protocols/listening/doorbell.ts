@@ -25,11 +25,12 @@ export function createDoorbell(context: InputContext): Doorbell {
   const limited = createRateLimit(INTERVAL_MS, () => clock.monotonic())
   const knocked = (peer: string, code: KnockCode, details: ErrorDetails, count = 1) => {
     stats.rejected[ERRORS[code].rejected] += count
-    const all = { ...details, peer, input: name }
-    const { message, help } = new LogboomError(code, all)
-    const text = `${message}. ${help}`
-    stats.knocks.note(clock.now(), peer, code, text)
-    limited(`${code} ${peer}`, (suppressed) => log.warn({ code, ...all, suppressed }, text))
+    const textOf = () => {
+      const { message, help } = new LogboomError(code, { ...details, peer, input: name })
+      return `${message}. ${help}`
+    }
+    stats.knocks.note(clock.now(), peer, code, textOf)
+    limited(`${code} ${peer}`, (suppressed) => log.warn({ code, ...details, peer, input: name, suppressed }, textOf()))
   }
   return {
     knocked,

@@ -99,9 +99,14 @@ test('without a file the embedded default runs, on this machine only', async () 
     const { config, shown, placeOf } = await loadWithPlaces({ directory, environment: {} })
     assert.deepEqual([config.file, shown, placeOf(['inputs', 'forward'])], [undefined, undefined, undefined])
     assert.equal(config.buffer.path, path.join(directory, 'logboom-data'))
-    const [input] = config.inputs
-    assert.deepEqual([input?.type, config.inputs.length], ['forward', 1])
-    assert.deepEqual((input!.options as { listen: object }).listen, { host: '127.0.0.1', port: 24224 })
+    assert.deepEqual(
+      config.inputs.map(({ type, options }) => [type, (options as { listen: object }).listen]),
+      [
+        ['forward', { host: '127.0.0.1', port: 24224 }],
+        ['gelf', { host: '127.0.0.1', port: 12201 }],
+        ['http', { host: '127.0.0.1', port: 9880 }],
+      ],
+    )
     assert.deepEqual(
       config.outputs.map(({ type, match }) => [type, match]),
       [['local', '**']],

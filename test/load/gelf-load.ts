@@ -1,6 +1,6 @@
 /**
- * A load generator for GELF over UDP: numbered messages of about 350 bytes from several sockets, at a rate or as fast as
- * the kernel takes them. Run as a process of its own, one for each sender; the last line it prints is one JSON object.
+ * A load generator for GELF over UDP: numbered messages of about 350 bytes from one socket, at a rate or as fast as the
+ * kernel takes them. Run as a process of its own, one for each sender; the last line it prints is one JSON object.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'

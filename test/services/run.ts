@@ -5,6 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheFolder, needPrograms, say, Unavailable } from './launchers/availability.ts'
 import { installSearch, type SearchKind } from './launchers/elasticsearch-install.ts'
+import { goGelfSender, graypySender, logstashGelfSender } from './launchers/gelf-senders.ts'
 import { goSender, pythonSender } from './launchers/senders.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -29,6 +30,7 @@ async function install(): Promise<void> {
   for (const kind of SEARCH) await attempt(() => installSearch(kind))
   await attempt(pythonSender)
   await attempt(goSender)
+  for (const get of [graypySender, goGelfSender, logstashGelfSender]) await attempt(get)
 }
 
 async function attempt(get: () => unknown): Promise<void> {

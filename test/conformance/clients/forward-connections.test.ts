@@ -238,6 +238,43 @@ test('52: any datagram on the port of the TCP listener is answered with one byte
   }
 })
 
+test('allow: who is of no network gets in neither by TCP nor by UDP, and is named', async () => {
+  const server = await startServer({ config: { allow: ['10.0.0.0/8'] } })
+  const client = await server.connect()
+  client.socket.write(message('x', FLUENTD))
+  assert.equal((await client.receiveAll()).length, 0)
+  assert.deepEqual(
+    server.stats.knocks.list.map(({ peer, code }) => [peer, code]),
+    [['127.0.0.1', 'LB-D010']],
+  )
+  const socket = createSocket('udp4')
+  keepUntilEnd(() => void socket.close())
+  let answers = 0
+  socket.on('message', () => (answers += 1))
+  socket.send(Buffer.of(0), server.port, '127.0.0.1')
+  const allowed = await startServer({ config: { allow: ['127.0.0.0/8'] } })
+  socket.send(Buffer.of(0), allowed.port, '127.0.0.1')
+  await eventually(() => answers > 0)
+  assert.equal(answers, 1)
+  assert.equal(server.buffer.status().next, 0)
+})
+
+test('the wrong protocol on the port is recognised, and named', async () => {
+  const server = await startServer()
+  const hello = Buffer.from('16030100c8010000c40303', 'hex')
+  for (const bytes of [hello, Buffer.from('GET /metrics HTTP/1.1\r\n\r\n')]) {
+    const client = await server.connect()
+    await client.write(bytes)
+    await client.receiveAll()
+  }
+  assert.deepEqual(
+    server.stats.knocks.list.map(({ code }) => code),
+    ['LB-D002', 'LB-D001'],
+  )
+  assert.match(server.stats.knocks.list[0]!.text, /spoke TLS to the plain port/)
+  assert.match(server.stats.knocks.list[1]!.text, /spoke HTTP on the forward port/)
+})
+
 test('66: add_tag_prefix joins with a dot, tag_prefix does not, and tag replaces', async () => {
   const rows = [
     [{ add_tag_prefix: 'edge' }, 'edge.docker.web'],

@@ -265,3 +265,40 @@ test('65: a Unix socket speaks the same, with acks; a stale file is replaced, a 
   assert.equal((await guarded.pong())?.isIn, true)
   await storesOne(guarded, next)
 })
+
+interface Capture {
+  readonly connections: readonly {
+    readonly messages: readonly { readonly tag: string; readonly record: object; readonly option: { chunk?: string } }[]
+  }[]
+}
+
+/** What Docker's driver sent through which transport, as it was captured, and what its engine meant by it. */
+const CAPTURES: [string, string, 'tcp' | 'unix' | 'tls'][] = [
+  ['14', 'fluent-06-labels-env', 'tcp'],
+  ['1', 'fluent-13-json-lines', 'tcp'],
+  ['65', 'fluent-22-unix', 'unix'],
+  ['64', 'fluent-23-tls-ack', 'tls'],
+]
+for (const [number, name, way] of CAPTURES) {
+  test(`${number}: what Docker sent by ${way}: ${name}`, async () => {
+    const golden = new URL('../../golden/docker-fluentd/', import.meta.url)
+    const bytes = readFileSync(new URL(`${name}.conn1.bin`, golden))
+    const { connections } = JSON.parse(readFileSync(new URL(`${name}.json`, golden), 'utf8')) as Capture
+    const { messages } = connections[0]!
+    const file = path.join(scratch(), 'forward.sock')
+    const config = way === 'unix' ? { listen: { path: file } } : way === 'tls' ? { tls: TLS } : {}
+    const server = await startServer({ config })
+    const dialogue = way === 'unix' ? new Dialogue(keep(connect({ path: file }))) : await dialBy(way, server)
+    dialogue.socket.write(bytes)
+    const events = await server.stored(messages.length)
+    const recordOf = ({ tag, record }: { tag: string; record: object }) => ({ tag, record: { ...record } })
+    assert.deepEqual(events.map(recordOf), messages.map(recordOf))
+    const acks = messages.flatMap(({ option }) => (option.chunk === undefined ? [] : [ack(str(option.chunk))]))
+    const expected = Buffer.concat(acks)
+    let answer = Buffer.alloc(0)
+    while (answer.length < expected.length) answer = Buffer.concat([answer, (await dialogue.next())!])
+    assert.deepEqual(answer, expected)
+  })
+}
+
+const dialBy = (way: 'tcp' | 'tls', server: Server) => (way === 'tls' ? dialTls(server) : dial(server))

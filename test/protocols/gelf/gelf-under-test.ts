@@ -152,7 +152,7 @@ export function chunk(id: Buffer, sequence: number, count: number, payload: Uint
   return Buffer.concat([Buffer.of(0x1e, 0x0f), id, Buffer.of(sequence, count), payload])
 }
 
-/** The message in chunks of `size` bytes; an exact multiple gets an empty last chunk, as Docker and gelf-pro send it. */
+/** The message in chunks of `size` bytes; an exact multiple gets an empty last chunk, as of Docker and gelf-pro. */
 export function chunksOf(message: Buffer, size: number, id = ID): Buffer[] {
   const count = Math.floor(message.length / size) + 1
   return Array.from({ length: count }, (_, i) => chunk(id, i, count, message.subarray(i * size, (i + 1) * size)))
