@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { cacheFolder, needPrograms, say, Unavailable } from './launchers/availability.ts'
 import { installSearch, type SearchKind } from './launchers/elasticsearch-install.ts'
 import { goGelfSender, graypySender, logstashGelfSender } from './launchers/gelf-senders.ts'
-import { goSender, pythonSender } from './launchers/senders.ts'
+import { fluencySender, fluentLoggerJavaSender, forwardGoSender, goSender, pythonSender } from './launchers/senders.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The faults have a runner of their own, but for the one that needs Docker. */
@@ -28,8 +28,8 @@ const SEARCH: readonly SearchKind[] = ['elasticsearch8', 'elasticsearch7', 'elas
 async function install(): Promise<void> {
   await attempt(() => needPrograms(PROGRAMS))
   for (const kind of SEARCH) await attempt(() => installSearch(kind))
-  await attempt(pythonSender)
-  await attempt(goSender)
+  for (const get of [pythonSender, goSender, forwardGoSender]) await attempt(get)
+  for (const get of [fluentLoggerJavaSender, fluencySender]) await attempt(get)
   for (const get of [graypySender, goGelfSender, logstashGelfSender]) await attempt(get)
 }
 
