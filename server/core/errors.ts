@@ -216,6 +216,11 @@ export const ERRORS = {
     text: '{peer} sends times far in the future, as milliseconds are that are taken for seconds',
     help: 'Its events get the time of receipt. If they are milliseconds, set `inputs.{input}.time_unit: ms`.',
   },
+  'LB-F014': {
+    name: 'UnreadAcks',
+    text: '{peer} asks for acknowledgements and does not read them: it gets no more',
+    help: 'More than {limit} of them wait for it. Its events are stored; acknowledgements follow again once it reads.',
+  },
 
   ...INPUT_ERRORS,
 
