@@ -32,6 +32,12 @@ export const INPUT_ERRORS = {
     text: '{peer} failed the TLS handshake: {reason}',
     help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
   },
+  'LB-D013': {
+    name: 'FilesShort',
+    rejected: 'too_many_connections',
+    text: '{peer} was turned away: of {limit} files that may be open the rest is kept for the buffer and the outputs',
+    help: 'Raise the limit of open files (`ulimit -n`, `LimitNOFILE=`), or set `inputs.{input}.connection_limit`.',
+  },
 
   'LB-H001': {
     name: 'BadBody',
