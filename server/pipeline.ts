@@ -9,6 +9,7 @@ import { openFileBuffer } from '../buffer/file-buffer.ts'
 import type { OutputContext } from '../outputs/output.ts'
 import type { Listener } from '../protocols/protocol.ts'
 import { startAdmin } from './admin/admin.ts'
+import { watchEventLoop } from './admin/event-loop.ts'
 import type { Config, InputConfig, OutputConfig } from './config/config.ts'
 import { systemClock } from './core/clock.ts'
 import type { Logger } from './core/log.ts'
@@ -58,6 +59,7 @@ export class Pipeline {
   readonly #inputs = new Map<string, RunningInput>()
   readonly #outputs = new Map<string, RunningOutput>()
   readonly #startedMs = systemClock.now()
+  readonly #eventLoop = watchEventLoop()
   #config: Config
   #state: RunState = 'starting'
   #admin: { close(): Promise<void> } | undefined
@@ -116,6 +118,7 @@ export class Pipeline {
     await Promise.all([...this.#outputs.keys()].map((name) => this.#removeOutput(name)))
     await this.#buffer.close()
     await this.#admin?.close()
+    this.#eventLoop.close()
   }
 
   #startAdmin() {
@@ -127,6 +130,7 @@ export class Pipeline {
       inputs: () => this.#inputs.values().map(({ config, stats }) => ({ name: config.name, stats })),
       outputs: () => outputs.values().map(({ config, delivery }) => ({ name: config.name, stats: delivery.stats })),
       buffer: () => this.#buffer.status(),
+      eventLoopDelaySeconds: () => this.#eventLoop.longestSeconds(),
       get search() {
         return outputs.values().find((output) => output.search !== undefined)?.search
       },

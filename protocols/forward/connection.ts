@@ -65,6 +65,8 @@ export class Connection implements Spender {
   #busy = false
   #held = 0
   #ackTimer: NodeJS.Timeout | undefined
+  /** The client is taken for one that asks for acks and reads none: it is given no more, until it reads. */
+  #isDeaf = false
   #discardedBytes = 0
 
   /** Takes the place of `accepted`. */
@@ -136,7 +138,7 @@ export class Connection implements Spender {
   steer(): void {
     if (this.#state === 'ended') return
     const { budget } = this.#options
-    const unread = this.#socket.writableLength > LIMITS.unreadAckBytes
+    const unread = this.#socket.writableLength > LIMITS.unreadAckBytes && !this.#isDeaf
     const wait = this.#state === 'ending' || this.#busy || unread || budget.isFull || this.#inFlight.isFull
     if (wait && !this.#socket.isPaused()) this.#socket.pause()
     else if (!wait && this.#socket.isPaused()) this.#socket.resume()
@@ -281,18 +283,26 @@ export class Connection implements Spender {
 
   /** One write each: clients take what a single read gives them for one ack. */
   #write(bytes: Uint8Array): void {
-    if (this.#state === 'ended' || this.#socket.destroyed) return
+    if (this.#state === 'ended' || this.#socket.destroyed || this.#isDeaf) return
     this.#socket.write(bytes)
     if (this.#socket.writableLength <= LIMITS.unreadAckBytes || this.#ackTimer !== undefined) return
-    this.#ackTimer = setTimeout(() => {
-      this.#options.refusals.unreadAcks(this.#peer)
+    this.#ackTimer = setTimeout(() => this.#turnDeaf(), LIMITS.unreadAckMs)
+  }
+
+  #turnDeaf(): void {
+    if (this.#state === 'ended') {
       this.#socket.destroy()
-    }, LIMITS.unreadAckMs)
+      return
+    }
+    this.#options.refusals.unreadAcks(this.#peer)
+    this.#isDeaf = true
+    this.steer()
   }
 
   #drained(): void {
     clearTimeout(this.#ackTimer)
     this.#ackTimer = undefined
+    this.#isDeaf = false
     this.steer()
   }
 
@@ -326,7 +336,7 @@ export class Connection implements Spender {
     if (this.#state !== 'ending' || this.#busy || !this.#inFlight.isEmpty) return
     this.#state = 'ended'
     this.#socket.end()
-    if (this.#peerEnded) return
+    if (this.#peerEnded && !this.#isDeaf) return
     // What the client still sends is read and thrown away: closing before it is read would reset the connection,
     // and the acks on their way would be lost with it.
     this.#socket.resume()

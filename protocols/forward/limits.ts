@@ -42,8 +42,11 @@ export const LIMITS = {
   heldBytes: 64 * MIB,
   /** Acknowledgements that a client has not read, in bytes: above, its connection is not read. */
   unreadAckBytes: 256 * KIB,
-  /** How long acknowledgements above that may stay unread before the connection is closed, in ms. */
-  unreadAckMs: 10_000,
+  /**
+   * How long acknowledgements above that may stay unread, in ms; then the client is read on and given no more of them:
+   * there are clients that ask for acks always and read none.
+   */
+  unreadAckMs: 1_000,
   /** How long a connection that was ended may take to close from its side, in ms. */
   lingerMs: 2_000,
   /** Bytes thrown away meanwhile. */

@@ -29,6 +29,7 @@ export interface Refusals {
   truncated(): void
   /** Closed, since it stalled within a message while memory was short. */
   stalled(peer: string): void
+  /** It gets no more acks until it reads; its events are taken. */
   unreadAcks(peer: string): void
   /** Its events are kept, with the time of receipt. */
   farTime(peer: string): void
@@ -79,8 +80,7 @@ export function createRefusals(context: InputContext): Refusals {
       say('LB-F008', { peer, reason: 'it stalled within a message while memory was short' })
     },
     unreadAcks(peer) {
-      stats.rejected.idle += 1
-      say('LB-F008', { peer, reason: `it did not read its acknowledgements for ${LIMITS.unreadAckMs / 1000} s` })
+      say('LB-F014', { peer, limit: sizeText(LIMITS.unreadAckBytes) })
     },
     farTime(peer) {
       say('LB-F013', { peer })

@@ -9,6 +9,7 @@ import { type ErrorDetails, type KnockCode, LogboomError } from '../../server/co
 import type { Address, HostPort } from '../../server/core/fields.ts'
 import type { InputContext } from '../protocol.ts'
 import { type AllowList, peerAddress } from './allow-list.ts'
+import { leavesFiles, openFilesLimit } from './open-files.ts'
 import { type CertificateWatch, readCertificates, type TlsConfig, watchCertificates } from './tls.ts'
 import { handshakeFault } from './tls-faults.ts'
 import { listenUnix, UNIX_MODE } from './unix-socket.ts'
@@ -123,6 +124,10 @@ function listenTcp(server: Server, { host, port }: HostPort): Promise<number> {
   })
 }
 
+function shortage(socket: Socket): Pick<Knock, 'code' | 'details'> | undefined {
+  return leavesFiles(socket) ? undefined : { code: 'LB-D013', details: { limit: openFilesLimit ?? 0 } }
+}
+
 /** Lets sockets in or not, and knows those that are inside. */
 class Door {
   readonly #options: StreamListenOptions
@@ -147,7 +152,7 @@ class Door {
 
   knock(socket: Socket): void {
     const address = peerAddress(socket)
-    const refusal = this.#refusal(address)
+    const refusal = this.#refusal(address) ?? shortage(socket)
     if (refusal !== undefined) {
       this.#turnAway(socket, refusal)
       return

@@ -81,6 +81,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_build_info: ({ sources }) => [
     { labels: { version: sources.version, node: process.versions.node }, value: 1 },
   ],
+  logboom_event_loop_delay_seconds: ({ sources }) => single(sources.eventLoopDelaySeconds()),
   logboom_input_events_total: eachInput((stats) => stats.events),
   logboom_input_bytes_total: eachInput((stats) => stats.bytes),
   logboom_input_rejected_total: rejected,

@@ -11,6 +11,8 @@ export interface AdminSources {
   inputs(): Iterable<{ readonly name: string; readonly stats: InputStats }>
   outputs(): Iterable<{ readonly name: string; readonly stats: OutputStats }>
   buffer(): StatusReport['buffer']
+  /** The longest delay of late. */
+  eventLoopDelaySeconds(): number
   /** Undefined: no output keeps events that can be searched. */
   readonly search: EventSearch | undefined
   readonly version: string

@@ -70,6 +70,11 @@ export const INPUT_ERRORS = {
     text: '{peer} sends times far in the future, as milliseconds are that are taken for seconds',
     help: 'Its events get the time of receipt. If they are milliseconds, set `inputs.{input}.time_unit: ms`.',
   },
+  'LB-F014': {
+    name: 'UnreadAcks',
+    text: '{peer} asks for acknowledgements and does not read them: it gets no more',
+    help: 'More than {limit} of them wait for it. Its events are stored; acknowledgements follow again once it reads.',
+  },
 
   'LB-G001': {
     name: 'ChunkMissing',
@@ -159,6 +164,12 @@ export const INPUT_ERRORS = {
     rejected: 'tls',
     text: '{peer} failed the TLS handshake: {reason}',
     help: 'Both ends must speak TLS and trust the certificate of the other; `inputs.{input}.tls` sets this end.',
+  },
+  'LB-D013': {
+    name: 'FilesShort',
+    rejected: 'too_many_connections',
+    text: '{peer} was turned away: of {limit} files that may be open the rest is kept for the buffer and the outputs',
+    help: 'Raise the limit of open files (`ulimit -n`, `LimitNOFILE=`), or set `inputs.{input}.connection_limit`.',
   },
 
   'LB-H001': {

@@ -12,6 +12,11 @@ export interface MetricSpec {
 
 export const METRICS = {
   logboom_build_info: { kind: 'gauge', labels: ['version', 'node'], help: 'Always 1; the version runs in its labels.' },
+  logboom_event_loop_delay_seconds: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Longest time that the main thread kept its event loop waiting, within the last 30 to 60 seconds.',
+  },
   logboom_input_events_total: {
     kind: 'counter',
     labels: ['input'],

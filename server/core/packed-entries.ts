@@ -10,11 +10,15 @@ import { MalformedError, NEED_MORE, type ScanLimits, scanValue, skipAny, skipTru
 
 /** An entry that is msgpack, but not `[time, record]`. */
 const BAD_ENTRY = -4
+/** A value that is not even an array of two. */
+const STRAY = -6
 /** An entry that marks a group of records and is no event: fluent-bit's EventTime seconds ffffffff and fffffffe. */
 const GROUP_MARKER = -5
 
 /** A message with more bad entries than this is no batch of events, but garbage or an attack on the CPU. */
 export const BAD_ENTRIES_MAX = 100_000
+/** The same of values that are no pairs, which no client sends and a single byte can be, in bytes checked at once. */
+const STRAYS_MAX = 1_000
 
 /** What `checkEntries` found; made once and used again. */
 export interface EntriesCheck {
@@ -36,7 +40,8 @@ export function createEntriesCheck(): EntriesCheck {
  * Checks entries from `at` on, up to `wanted` of them, and says in `out` how many are good and where the last whole
  * one ends; an entry that is cut by `end` is left. Where `out.bad` or `out.markers` is not 0, `keepGoodEntries` leaves
  * those out.
- * @throws MalformedError when the bytes are not msgpack at all, or more than 100,000 entries are bad.
+ * @throws MalformedError when the bytes are not msgpack at all, more than 100,000 entries are bad, or more than 1,000
+ * are no pairs.
  */
 export function checkEntries(
   bytes: Uint8Array,
@@ -48,6 +53,7 @@ export function checkEntries(
 ): void {
   let at = start
   let count = 0
+  let strays = 0
   out.bad = 0
   out.markers = 0
   for (let left = wanted; left > 0 && at < end; left -= 1) {
@@ -57,10 +63,12 @@ export function checkEntries(
     } else {
       if (next === NEED_MORE) break
       const marker = next === GROUP_MARKER
+      if (next === STRAY) strays += 1
       next = skipAny(bytes, at, end)
       if (next === NEED_MORE) break
       if (marker) out.markers += 1
-      else if (++out.bad > BAD_ENTRIES_MAX) throw new MalformedError('too many entries that are no events')
+      else if (++out.bad > BAD_ENTRIES_MAX || strays > STRAYS_MAX)
+        throw new MalformedError('too many entries that are no events')
     }
     at = next
   }
@@ -80,7 +88,8 @@ export function keepGoodEntries(bytes: Uint8Array, start: number, end: number, l
       at = next
       continue
     }
-    kept.set(bytes.subarray(goodFrom, at), length)
+    // Bad ones stand in rows, and a view of nothing for each would be garbage by the hundred thousand.
+    if (at > goodFrom) kept.set(bytes.subarray(goodFrom, at), length)
     length += at - goodFrom
     const after = skipAny(bytes, at, end)
     at = after === NEED_MORE ? end : after
@@ -93,7 +102,7 @@ export function keepGoodEntries(bytes: Uint8Array, start: number, end: number, l
 /** @returns the position after one entry, NEED_MORE, or what is wrong with it. */
 function scanEntry(bytes: Uint8Array, at: number, end: number, limits: ScanLimits): number {
   const time = pairBody(bytes, at)
-  return time === 0 ? BAD_ENTRY : scanTimeAndRecord(bytes, time, end, limits)
+  return time === 0 ? STRAY : scanTimeAndRecord(bytes, time, end, limits)
 }
 
 /**

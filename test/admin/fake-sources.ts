@@ -148,6 +148,7 @@ export function fakeSources() {
     inputs: () => [{ name: 'forward', stats: input }],
     outputs: () => [{ name: 'local', stats: output }],
     buffer: () => sources.report.buffer,
+    eventLoopDelaySeconds: () => 0.125,
   }
   return { sources: sources satisfies AdminSources, input, output, search }
 }

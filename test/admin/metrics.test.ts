@@ -42,6 +42,7 @@ it('gives every series the labels of the table', () => {
 })
 
 for (const [series, value] of [
+  ['logboom_event_loop_delay_seconds', 0.125],
   ['logboom_input_events_total{input="forward"}', 12],
   ['logboom_input_bytes_total{input="forward"}', 3_400],
   ['logboom_input_rejected_total{input="forward",reason="malformed"}', 1],

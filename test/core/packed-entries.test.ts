@@ -121,7 +121,13 @@ test('takes no more entries than wanted', () => {
 test('refuses what is no msgpack, and more bad entries than a mistake explains', () => {
   assert.throws(() => check(hex('92 05 81a161c1')), MalformedError)
   assert.throws(() => check(hex('c1')), MalformedError)
-  assert.throws(() => check(new Uint8Array(100_001)), MalformedError)
+  const times = (count: number, one: string) => Buffer.alloc((count * one.length) / 2, hex(one))
+  assert.equal(check(times(100_000, '92c0c0')).bad, 100_000)
+  assert.throws(() => check(times(100_001, '92c0c0')), MalformedError)
+  // What no client sends: bytes that are a value each.
+  assert.equal(check(times(1_000, '00')).bad, 1_000)
+  assert.throws(() => check(times(1_001, '00')), MalformedError)
+  assert.throws(() => check(times(1_001, '90')), MalformedError)
 })
 
 test('whatever comes, what is kept is good and in order', () => {

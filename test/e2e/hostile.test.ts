@@ -1,13 +1,19 @@
 /** Hostile bytes against the running program: it lives, stays small, serves its neighbour, and counts the reason. */
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { createGzip, gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { type BulkSink, startBulkSink } from '../load/bulk-sink.ts'
+import { hostileBytes } from '../protocols/forward/random-messages.ts'
 import { connectForward, type ForwardClient, pack } from './forward-client.ts'
+import { watchLoopDelay } from './loop-delay.ts'
 import { createSite, type Program } from './program.ts'
 
 const MIB = 1024 * 1024
 const GROWTH_LIMIT_MIB = 200
+/** LOGBOOM_TEST_FUZZ_RUNS=1000000 for an hour by hand. */
+const FUZZ_RUNS = Number(process.env.LOGBOOM_TEST_FUZZ_RUNS ?? 2_000)
 const CLOSED_WITHIN_MS = 20_000
 const TAG = pack('docker.web')
 
@@ -33,7 +39,12 @@ const uint32 = (head: number, value: number) => {
 const ATTACKS: readonly Attack[] = [
   { name: 'half a frame and FIN', bytes: () => [whole.subarray(0, 200)], reasons: ['truncated'], ends: true },
   { name: 'garbage', bytes: () => [Buffer.alloc(64 * 1024, 0xc1)], reasons: ['malformed'] },
-  { name: 'HTTP', bytes: () => [Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')], reasons: ['malformed'], ends: true },
+  {
+    name: 'HTTP',
+    bytes: () => [Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+    reasons: ['wrong_protocol'],
+    ends: true,
+  },
   {
     name: 'a depth of 100,000',
     bytes: () => [
@@ -97,6 +108,7 @@ describe('hostile input', () => {
   let program: Program
   let neighbour: ForwardClient
   let quietMiB: number
+  let assertLoopRan: () => Promise<void>
   before(async () => {
     sink = await startBulkSink()
     const outputs = { sink: { type: 'elasticsearch', match: '**', url: sink.url, index: 'logs' } }
@@ -105,6 +117,7 @@ describe('hostile input', () => {
     neighbour = await connectForward(site.forwardPort)
     await neighbour.sendEvent('docker.web', { log: 'warm' })
     quietMiB = program.memoryMiB().now
+    assertLoopRan = await watchLoopDelay(program)
   })
   after(async () => {
     neighbour.destroy()
@@ -115,6 +128,12 @@ describe('hostile input', () => {
   const rejected = async (reasons: readonly string[]) => {
     const counts = reasons.map((reason) => program.metric('logboom_input_rejected_total', `reason="${reason}"`))
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+  }
+
+  async function assertBounds(growthMiB: number): Promise<void> {
+    const { peak } = program.memoryMiB()
+    assert.ok(peak - quietMiB < growthMiB, `${quietMiB} MiB before, ${peak} MiB at most`)
+    await assertLoopRan()
   }
 
   for (const attack of ATTACKS) {
@@ -129,8 +148,7 @@ describe('hostile input', () => {
       if (attack.staysOpen) attacker.destroy()
       await program.until('closing the attacker', () => !attacker.isOpen, CLOSED_WITHIN_MS)
       await neighbour.sendEvent('docker.web', { log: `after ${attack.name}` })
-      const { peak } = program.memoryMiB()
-      assert.ok(peak - quietMiB < GROWTH_LIMIT_MIB, `${quietMiB} MiB before, ${peak} MiB at most`)
+      await assertBounds(GROWTH_LIMIT_MIB)
     })
   }
 
@@ -152,7 +170,18 @@ describe('hostile input', () => {
     assert.ok(sink.stats.documents - before >= count)
     const { peak } = program.memoryMiB()
     process.stdout.write(`# memory: ${quietMiB.toFixed(0)} MiB at rest, ${peak.toFixed(0)} MiB at most\n`)
-    assert.ok(peak - quietMiB < 2 * GROWTH_LIMIT_MIB, `${quietMiB} MiB before, ${peak} MiB at most`)
+    await assertBounds(2 * GROWTH_LIMIT_MIB)
+  })
+
+  test('thousands of messages at random leave the neighbour served', async () => {
+    const seed = Number(process.env.LOGBOOM_TEST_SEED ?? Date.now() % 2 ** 31)
+    process.stdout.write(`# LOGBOOM_TEST_SEED=${seed}\n`)
+    for (const bytes of fc.sample(hostileBytes, { numRuns: FUZZ_RUNS, seed })) {
+      await throwAway(program.forwardPort, bytes)
+      await neighbour.sendEvent('docker.web', { log: 'beside chance' })
+    }
+    await program.untilDrained()
+    await assertBounds(2 * GROWTH_LIMIT_MIB)
   })
 
   test('two hundred attackers at once leave the neighbour served', async () => {
@@ -162,6 +191,7 @@ describe('hostile input', () => {
     await neighbour.sendEvent('docker.web', { log: 'beside two hundred' })
     for (const attacker of attackers) attacker.destroy()
     await neighbour.sendEvent('docker.web', { log: 'after two hundred' })
+    await assertBounds(2 * GROWTH_LIMIT_MIB)
     assert.equal(await program.isReady(), true)
   })
 })
@@ -170,4 +200,11 @@ describe('hostile input', () => {
 async function writeAll(attacker: ForwardClient, parts: Iterable<Uint8Array>, ends: boolean): Promise<void> {
   for (const bytes of parts) await attacker.write(bytes).catch(() => {})
   if (ends) attacker.endWriting()
+}
+
+/** Sends the bytes and looks at no answer: the ack repeats whatever stood for an id. */
+async function throwAway(port: number, bytes: Uint8Array): Promise<void> {
+  const socket = connect({ host: '127.0.0.1', port }).on('error', () => {})
+  socket.resume().end(bytes)
+  await new Promise((resolve) => socket.once('close', resolve))
 }

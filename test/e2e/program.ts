@@ -260,6 +260,12 @@ export class Program {
     return { now: kib('VmRSS') / 1024, peak: kib('VmHWM') / 1024 }
   }
 
+  /** How long its main thread had work to do and no CPU to do it on, so far: what a busy machine costs. */
+  cpuWaitSeconds(): number {
+    const [, waitedNs] = readFileSync(`/proc/${this.pid}/schedstat`, 'utf8').split(' ')
+    return Number(waitedNs) / 1e9
+  }
+
   /** User and system time so far. */
   cpuSeconds(): number {
     const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8')

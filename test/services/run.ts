@@ -10,7 +10,7 @@ import { installKafka } from './launchers/kafka.ts'
 import { installKinesis } from './launchers/kinesis.ts'
 import { installMongo } from './launchers/mongodb.ts'
 import { installS3 } from './launchers/s3.ts'
-import { goSender, pythonSender } from './launchers/senders.ts'
+import { fluencySender, fluentLoggerJavaSender, forwardGoSender, goSender, pythonSender } from './launchers/senders.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The faults have a runner of their own, but for the one that needs Docker. */
@@ -34,8 +34,8 @@ async function install(): Promise<void> {
   await attempt(() => needPrograms(PROGRAMS))
   for (const kind of SEARCH) await attempt(() => installSearch(kind))
   for (const install of [installS3, installMongo, installKinesis, installKafka]) await attempt(install)
-  await attempt(pythonSender)
-  await attempt(goSender)
+  for (const get of [pythonSender, goSender, forwardGoSender]) await attempt(get)
+  for (const get of [fluentLoggerJavaSender, fluencySender]) await attempt(get)
   for (const get of [graypySender, goGelfSender, logstashGelfSender]) await attempt(get)
 }
 

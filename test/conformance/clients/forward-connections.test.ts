@@ -110,11 +110,23 @@ test('41: acks that nobody reads stop no events and fill no memory', async () =>
   const input = await startInput()
   const client = await input.connect()
   client.socket.pause()
-  const messages = Buffer.concat(Array.from({ length: 2_000 }, () => message('x', FLUENTD)))
-  await client.write(messages)
-  await eventually(() => input.emitted.length === 2_000)
+  const thousand = Buffer.concat(Array.from({ length: 1_000 }, () => message('x', FLUENTD)))
+  const complaints = () => input.warnings.filter((fields) => 'code' in fields && fields.code === 'LB-F014').length
+  // More than the kernel's buffers and ours hold, whatever they are set to.
+  while (complaints() === 0) {
+    await client.write(thousand)
+    input.emitted.length = 0
+  }
+  const before = input.stats.events
+  for (let i = 0; i < 20; i += 1) await client.write(thousand)
+  await eventually(() => input.stats.events >= before + 20_000)
+  assert.deepEqual([client.error, client.ended, input.stats.connections], [undefined, false, 1])
+  // One that reads again is given acks again.
   client.socket.resume()
-  assert.equal((await client.receive(2_000 * ack(FLUENTD).length)).length, 2_000 * ack(FLUENTD).length)
+  await standstill(() => client.length)
+  const unread = client.length
+  await client.write(message('y', FLUENTD))
+  assert.deepEqual((await client.receive(unread + ack(FLUENTD).length)).subarray(unread), ack(FLUENTD))
 })
 
 test('42, 43: an ack is sent as soon as its event is durable, whatever else is waited for', async () => {

@@ -44,6 +44,17 @@ test('84: newline and 32 hex digits, as later plugins wrote them', () => {
   assert.match(record!.key, /^[0-9a-f]{32}$/)
 })
 
+test('84: a record is refused by the limit that is set, of 1 MiB or 10 MiB', () => {
+  const batch = batchOf({ log: 'x'.repeat(2 ** 21) })
+  for (const [recordBytes, taken] of [
+    [2 ** 20, 0],
+    [10 * 2 ** 20, 1],
+  ] as const) {
+    const { records, rejected } = makerOf({ recordBytes })(batch)
+    assert.deepEqual([records.length, rejected.length], [taken, 1 - taken])
+  }
+})
+
 test('the key can be the event id or a field; an event without the field goes where chance has it', () => {
   const batch = batchOf({ user: 'ann' }, { user: 42 }, { user: '' }, {})
   const keys = makerOf({ key: { field: 'user' } })(batch).records.map(({ key }) => key)

@@ -52,7 +52,7 @@ test('a request has 500 records and its share of bytes at most', async () => {
   assert.deepEqual(sizes, [500, 500, 200, 3, 3, 3, 1])
 })
 
-test('only the records that failed go again, throttled ones first of all reasons', async () => {
+test('84: only the records that failed go again, throttled ones first of all reasons', async () => {
   const put: PutRequest = async (records) =>
     records.map(({ first }) =>
       first % 3 === 0 ? throttled : first % 3 === 1 ? { ErrorCode: 'InternalFailure' } : kept,
