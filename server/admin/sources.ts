@@ -1,4 +1,5 @@
 /** What the admin side may ask of the running server; the pipeline provides it. Nothing here does anything. */
+import type { LetterDesk } from '../core/dead-letters.ts'
 import type { Logger } from '../core/log.ts'
 import type { InputStats } from '../core/metrics.ts'
 import type { OutputStats } from '../core/output-stats.ts'
@@ -10,6 +11,8 @@ export interface AdminSources {
   status(): StatusReport
   inputs(): Iterable<{ readonly name: string; readonly stats: InputStats }>
   outputs(): Iterable<{ readonly name: string; readonly stats: OutputStats }>
+  /** One desk an output, by its name. */
+  deadLetters(): ReadonlyMap<string, LetterDesk>
   buffer(): StatusReport['buffer']
   /** Undefined: no output keeps events that can be searched. */
   readonly search: EventSearch | undefined

@@ -4,6 +4,7 @@ import { nearest } from '../config/nearest.ts'
 import { LogboomError } from '../core/errors.ts'
 import { VERSION } from '../version.ts'
 import { register as registerConfig } from './config.ts'
+import { register as registerDeadLetters } from './dlq.ts'
 import { register as registerExplain } from './explain.ts'
 import { register as registerHealthcheck } from './healthcheck.ts'
 import { register as registerQuery } from './query.ts'
@@ -34,6 +35,7 @@ const VERBS = [
   registerTail,
   registerQuery,
   registerStatus,
+  registerDeadLetters,
   registerHealthcheck,
   registerExplain,
 ]

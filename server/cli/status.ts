@@ -4,22 +4,13 @@ import { formatJson, type Json, lineText } from '../core/event-text.ts'
 import { age, bytes, clockTime, dayOf } from '../core/readable.ts'
 import type { InputReport, KnockReport, OutputReport, StatusReport } from '../core/status.ts'
 import { askJson, type ServerOptions, withServerOptions } from './api-client.ts'
+import { table, whole } from './table.ts'
 import { print, processTerminal, type Terminal } from './terminal.ts'
 
-const whole = (value: number) => value.toLocaleString('en')
 const reasons = (counts: Readonly<Record<string, number>>) =>
   Object.entries(counts)
     .map(([reason, count]) => `${reason} ${whole(count)}`)
     .join(', ') || '0'
-
-/** Columns as wide as their widest cell; numbers stand at the right. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const isNumber = (text: string) => /^[\d,.-]+$/.test(text)
-  const cell = (text: string, column: number) =>
-    isNumber(text) ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)
-  return rows.map((row) => `  ${row.map(cell).join('  ').trimEnd()}\n`).join('')
-}
 
 function inputRow({ name, type, addresses, connections, events, bytes: read, rejected }: InputReport): string[] {
   return [name, type, addresses.join(', '), whole(connections), whole(events), bytes(read), reasons(rejected)]

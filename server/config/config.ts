@@ -58,6 +58,7 @@ export interface OutputConfig {
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   /** Tries before an event goes to the dead letters; undefined: without end. */
   readonly retryLimit: number | undefined
+  readonly deadLettersMaxBytes: number
   readonly onLag: 'block' | 'park' | 'skip'
   readonly options: object
 }

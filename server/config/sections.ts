@@ -152,6 +152,19 @@ export const OUTPUT_FIELDS = {
     doc: 'Times that a batch is tried again before its events become dead letters; without end where it is left out.',
     example: '20',
   },
+  dead_letters: {
+    kind: 'group',
+    doc: 'Events that this destination refused for good.',
+    fields: {
+      max_size: {
+        kind: 'size',
+        default: '256MiB',
+        min: '1MiB',
+        max: '1TiB',
+        doc: 'Bytes on disk at which the output waits, until some are replayed or discarded (`logboom dlq`).',
+      },
+    },
+  },
   on_lag: {
     kind: 'enum',
     of: ['block'],

@@ -3,6 +3,7 @@
  * `logboom explain CODE` prints from here; a test says that each is used and that no other exists.
  */
 
+import { DEAD_LETTER_ERRORS } from './dead-letter-errors.ts'
 import { INPUT_ERRORS } from './input-errors.ts'
 import type { RejectReason } from './metrics.ts'
 
@@ -218,6 +219,7 @@ export const ERRORS = {
   },
 
   ...INPUT_ERRORS,
+  ...DEAD_LETTER_ERRORS,
 
   'LB-G001': {
     name: 'ChunkMissing',
@@ -299,7 +301,7 @@ export const ERRORS = {
   'LB-O003': {
     name: 'DeadLetter',
     text: 'output `{output}` refused an event for good: {reason}',
-    help: 'It is kept with the reason in the dead letters of that output.',
+    help: 'It is kept with the reason: `logboom dlq show {output}`.',
   },
   'LB-O004': {
     name: 'CannotOpen',

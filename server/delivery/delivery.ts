@@ -1,5 +1,6 @@
 /** The main thread's handle on one output's thread. */
 import type { ReaderSeat } from '../../buffer/buffer.ts'
+import type { LetterDesk } from '../core/dead-letters.ts'
 import type { Sequence } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import type { OutputStats } from '../core/output-stats.ts'
@@ -24,6 +25,7 @@ export interface DeliveryOrder {
   readonly directory: string
   /** `<buffer.path>/dead-letters/<output>`: this output's dead letters and nothing else; made if need be. */
   readonly deadLetterDirectory: string
+  readonly deadLettersMaxBytes: number
   readonly logLevel: string
 }
 
@@ -34,6 +36,8 @@ export interface Delivery {
    * `elasticsearch answers 503; next try in 4 s`. `restarting`: the thread died.
    */
   state(): { readonly state: 'ok' | 'retrying' | 'blocked' | 'restarting'; readonly lastError: string | undefined }
+  /** Asks the thread. Its answers reject with LogboomError LB-P002 while the thread is away, LB-P003. */
+  readonly letters: LetterDesk
   /** Finishes the batches in flight, or leaves them in the buffer after `limitMs`; makes the cursor durable. */
   close(limitMs: number): Promise<void>
 }

@@ -11,6 +11,7 @@ import { createCircuit } from './circuit.ts'
 import { createComplaints } from './complaints.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { createHealthBoard, type Health } from './health.ts'
+import type { Redeliver } from './letter-desk.ts'
 import { createStatsKeeper } from './stats-keeper.ts'
 
 export interface DeliveryParts {
@@ -24,6 +25,8 @@ export interface DeliveryParts {
   readonly limits: DeliveryLimits
   readonly clock: Clock
   readonly log: Logger
+  /** Called once, with the way to hand events to the writer that come from elsewhere than the reader. */
+  readonly onOpen?: (redeliver: Redeliver) => void
   /** Called with each change of the output's health. */
   readonly onHealth: (health: Health) => void
   /**
@@ -39,6 +42,9 @@ export interface DeliveryLimits extends ReadLimits {
   /** Batches in flight at a time; 1 keeps their order. */
   readonly concurrency: number
 }
+
+/** A replayed event is given back after so many tries: it is safe where it was, and someone waits for the answer. */
+const REPLAY_TRIES = 3
 
 /**
  * Delivers until the signal aborts; then makes the cursor durable and resolves. Closes nothing.
@@ -69,7 +75,23 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
     keeper.refresh()
   }
 
+  let redelivering: Promise<unknown> = Promise.resolve()
+  /** The same circuit and the same writer, so that a replay takes no more of the destination than is allowed. */
+  const redeliver: Redeliver = (batch, deadLetters, patience) => {
+    const delivery = new BatchDelivery(batch, {
+      ...batchParts,
+      deadLetters,
+      retry: { ...parts.retry, limit: REPLAY_TRIES },
+      stop: AbortSignal.any([stop, patience]),
+      abandon: AbortSignal.any([abandon, patience]),
+    })
+    const run = delivery.run()
+    redelivering = run.catch(() => {})
+    return run
+  }
+
   parts.stats.set('blocked', 0)
+  parts.onOpen?.(redeliver)
   void keeper.refreshEverySecond(ended.signal)
   try {
     while (!stop.aborted) {
@@ -84,6 +106,7 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
       await nextTurn()
     }
     if (!failure.signal.aborted) await seats.allFree()
+    if (!failure.signal.aborted) await redelivering
     failure.signal.throwIfAborted()
     await reader.flush()
   } finally {

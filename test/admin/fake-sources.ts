@@ -1,5 +1,6 @@
 /** A server that is not there: counters to set and an event store in memory, for tests of what stands before it. */
 import type { AdminSources } from '../../server/admin/sources.ts'
+import type { LetterDesk } from '../../server/core/dead-letters.ts'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { Logger } from '../../server/core/log.ts'
 import { createInputStats } from '../../server/core/metrics.ts'
@@ -139,6 +140,7 @@ export function fakeSources() {
   const input = createInputStats()
   const output = new OutputStats()
   const search = new MemorySearch()
+  const desks = new Map<string, LetterDesk>()
   const sources = {
     report: statusReport(),
     search: search as EventSearch | undefined,
@@ -147,7 +149,8 @@ export function fakeSources() {
     status: () => sources.report,
     inputs: () => [{ name: 'forward', stats: input }],
     outputs: () => [{ name: 'local', stats: output }],
+    deadLetters: () => desks,
     buffer: () => sources.report.buffer,
   }
-  return { sources: sources satisfies AdminSources, input, output, search }
+  return { sources: sources satisfies AdminSources, input, output, search, desks }
 }

@@ -181,6 +181,7 @@ export function createFakeDeadLetters(journal: string[] = [], faults: Error[] = 
       letters.push(...more.map((letter) => ({ ...letter, entry: Uint8Array.from(letter.entry) })))
       journal.push(`dead ${more.map((it) => it.position).join(',')}`)
     },
+    async replace() {},
     count: () => letters.length,
     close: async () => {},
   }
