@@ -126,7 +126,7 @@ export class Pipeline {
       status: () => this.report(),
       inputs: () => this.#inputs.values().map(({ config, stats }) => ({ name: config.name, stats })),
       outputs: () => outputs.values().map(({ config, delivery }) => ({ name: config.name, stats: delivery.stats })),
-      deadLetters: () => new Map(outputs.values().map(({ config, delivery }) => [config.name, delivery.letters])),
+      desks: () => new Map(outputs.values().map(({ config, delivery }) => [config.name, delivery.desk])),
       buffer: () => this.#buffer.status(),
       get search() {
         return outputs.values().find((output) => output.search !== undefined)?.search
@@ -166,8 +166,9 @@ export class Pipeline {
     const seat = await this.#buffer.seat(name)
     const own = { output: name, type, module, options, match, filters, batch, retryLimit, seat, sequence }
     const logLevel = this.#config.log.level
+    const lagLimit = config.onLag === 'skip' ? config.lagLimit : undefined
     const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }
-    const delivery = await startDelivery({ ...own, ...folders, logLevel }, this.#log)
+    const delivery = await startDelivery({ ...own, ...folders, lagLimit, logLevel }, this.#log)
     const log = this.#log.child({ output: name })
     const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
     const search = await output.openSearch?.(options as never, context)

@@ -12,6 +12,7 @@ import { CONSOLE_DIRECTORY, serveConsole } from './console.ts'
 import { serveDeadLetters } from './dead-letters.ts'
 import { guard } from './guard.ts'
 import { serveHealth } from './health.ts'
+import { serveReplay } from './replay.ts'
 import type { AdminSources } from './sources.ts'
 import { serveTail } from './tail.ts'
 
@@ -73,6 +74,7 @@ export async function startAdmin(config: AdminConfig, sources: AdminSources): Pr
   serveHealth(app, sources)
   serveApi(app, sources)
   serveDeadLetters(app, sources)
+  serveReplay(app, sources)
   const tails = serveTail(app, sources)
   await app.register((scope) => serveConsole(scope, consoleDirectory))
   try {

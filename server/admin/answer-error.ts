@@ -12,6 +12,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   'LB-P002': 503,
   'LB-P003': 503,
   'LB-P005': 400,
+  'LB-P008': 409,
   'LB-Q001': 400,
   'LB-Q002': 404,
   'LB-S007': 401,

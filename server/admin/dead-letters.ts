@@ -1,7 +1,7 @@
 /** `/api/v1/dead-letters`: what outputs refused, and what is to become of it. The work is done in their threads. */
 import type { FastifyInstance } from 'fastify'
-import { LETTERS_MAX, type LetterDesk, type LetterQuery, type ReplayQuery } from '../core/dead-letters.ts'
 import { LogboomError } from '../core/errors.ts'
+import { LETTERS_MAX, type LetterQuery, type OutputDesk, type ReplayQuery } from '../core/output-desk.ts'
 import { answers, json } from './api.ts'
 import type { AdminSources } from './sources.ts'
 
@@ -24,12 +24,12 @@ const before = {
   description: '`before` of the first answer, so that what dies again is not replayed again.',
 } as const
 
-const toOutput = {
+export const toOutput = {
   type: 'object',
   required: ['output'],
   properties: { output: { type: 'string', maxLength: 63, description: 'Its name under `outputs`.' } },
 } as const
-const query = (properties: object) => ({ type: 'object', additionalProperties: false, properties })
+export const query = (properties: object) => ({ type: 'object', additionalProperties: false, properties })
 
 const times = { oldestMs: { type: 'number' }, newestMs: { type: 'number', description: 'ms since 1970.' } }
 const causeSchema = {
@@ -77,8 +77,8 @@ const step = {
 }
 
 /** Throws LB-P001. */
-function deskOf(sources: AdminSources, output: string): LetterDesk {
-  const desks = sources.deadLetters()
+export function deskOf(sources: AdminSources, output: string): OutputDesk {
+  const desks = sources.desks()
   const desk = desks.get(output)
   if (desk !== undefined) return desk
   throw new LogboomError('LB-P001', { output: output.slice(0, 63), known: [...desks.keys()].join(', ') || 'none' })
@@ -98,7 +98,7 @@ function serveReading(app: FastifyInstance, sources: AdminSources): void {
     '/api/v1/dead-letters',
     { schema: { summary: 'Dead letters per output and by cause.', response: answers('The outputs.', summaries) } },
     async (_request, reply) => {
-      const desks = [...sources.deadLetters().values()]
+      const desks = [...sources.desks().values()]
       return json(reply, await Promise.all(desks.map((desk) => desk.list())))
     },
   )

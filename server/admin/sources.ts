@@ -1,7 +1,8 @@
 /** What the admin side may ask of the running server; the pipeline provides it. Nothing here does anything. */
-import type { LetterDesk } from '../core/dead-letters.ts'
+
 import type { Logger } from '../core/log.ts'
 import type { InputStats } from '../core/metrics.ts'
+import type { OutputDesk } from '../core/output-desk.ts'
 import type { OutputStats } from '../core/output-stats.ts'
 import type { EventSearch } from '../core/search.ts'
 import type { StatusReport } from '../core/status.ts'
@@ -12,7 +13,7 @@ export interface AdminSources {
   inputs(): Iterable<{ readonly name: string; readonly stats: InputStats }>
   outputs(): Iterable<{ readonly name: string; readonly stats: OutputStats }>
   /** One desk an output, by its name. */
-  deadLetters(): ReadonlyMap<string, LetterDesk>
+  desks(): ReadonlyMap<string, OutputDesk>
   buffer(): StatusReport['buffer']
   /** Undefined: no output keeps events that can be searched. */
   readonly search: EventSearch | undefined

@@ -1,7 +1,7 @@
 /** `logboom dlq ls`: how many dead letters each output has, and why. */
 import type { Command } from 'commander'
-import type { LetterSummary } from '../core/dead-letters.ts'
 import { lineText } from '../core/event-text.ts'
+import type { LetterSummary } from '../core/output-desk.ts'
 import { clockTime, dayOf } from '../core/readable.ts'
 import { askJson, type ServerOptions, withServerOptions } from './api-client.ts'
 import { listOffline } from './dlq-offline.ts'

@@ -1,8 +1,8 @@
 /** Dead letters read from the folder of the buffer, with no server: for `dlq ls` and `dlq show`. */
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import type { LetterPage, LetterQuery, LetterSummary } from '../core/dead-letters.ts'
 import { LogboomError } from '../core/errors.ts'
+import type { LetterPage, LetterQuery, LetterSummary } from '../core/output-desk.ts'
 
 async function rootOf(file: string | undefined): Promise<string> {
   const { loadConfig } = await import('../config/load.ts')

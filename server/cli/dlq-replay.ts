@@ -1,8 +1,8 @@
 /** `logboom dlq replay OUTPUT`: hands dead letters to their output again, step by step. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { LETTERS_MAX, type ReplayStep } from '../core/dead-letters.ts'
 import { LogboomError } from '../core/errors.ts'
+import { LETTERS_MAX, type ReplayStep } from '../core/output-desk.ts'
 import { type ServerOptions, tellJson, withServerOptions } from './api-client.ts'
 import { whole } from './table.ts'
 import type { Terminal } from './terminal.ts'

@@ -1,7 +1,7 @@
 /** `logboom dlq show OUTPUT`: the dead letters themselves, with what the destination said. */
 import type { Command } from 'commander'
-import type { LetterPage, LetterQuery, ShownLetter } from '../core/dead-letters.ts'
 import { lineText } from '../core/event-text.ts'
+import type { LetterPage, LetterQuery, ShownLetter } from '../core/output-desk.ts'
 import { clockTime, dayOf } from '../core/readable.ts'
 import { askJson, type ServerOptions, withServerOptions } from './api-client.ts'
 import { showOffline } from './dlq-offline.ts'

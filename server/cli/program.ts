@@ -8,6 +8,7 @@ import { register as registerDeadLetters } from './dlq.ts'
 import { register as registerExplain } from './explain.ts'
 import { register as registerHealthcheck } from './healthcheck.ts'
 import { register as registerQuery } from './query.ts'
+import { register as registerReplay } from './replay.ts'
 import { register as registerSchema } from './schema.ts'
 import { register as registerSend } from './send.ts'
 import { register as registerStatus } from './status.ts'
@@ -36,6 +37,7 @@ const VERBS = [
   registerQuery,
   registerStatus,
   registerDeadLetters,
+  registerReplay,
   registerHealthcheck,
   registerExplain,
 ]

@@ -59,6 +59,7 @@ export interface OutputConfig {
   /** Tries before an event goes to the dead letters; undefined: without end. */
   readonly retryLimit: number | undefined
   readonly deadLettersMaxBytes: number
-  readonly onLag: 'block' | 'park' | 'skip'
+  readonly onLag: 'block' | 'skip'
+  readonly lagLimit: { readonly bytes: number | undefined; readonly ageMs: number | undefined }
   readonly options: object
 }

@@ -32,4 +32,21 @@ export const DEAD_LETTER_ERRORS = {
     text: 'it was not said which dead letters to discard',
     help: 'Name them with `--cause CAUSE`, or say `--all`.',
   },
+  'LB-P006': {
+    name: 'EventsSkipped',
+    text: 'output `{output}` lagged too far and skipped {count} events, positions {from} to {to}',
+    help: 'They are counted as dropped (`on_lag: skip`). `lag_limit` says how far it may lag.',
+  },
+  'LB-P007': {
+    name: 'LagLimitMissing',
+    exit: 78,
+    text: '`{key}` is `skip`, and `lag_limit` does not say from when on',
+    help: 'For instance `lag_limit: { size: 1GiB }` or `lag_limit: { age: 1h }`.',
+  },
+  'LB-P008': {
+    name: 'NothingToReplay',
+    exit: 1,
+    text: 'there is nothing to replay: events are stored from position {first} on and delivered up to {cursor}',
+    help: 'Name an earlier time or position. What every output had passed is deleted.',
+  },
 } as const satisfies Record<string, ErrorSpec>

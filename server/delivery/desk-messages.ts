@@ -1,8 +1,9 @@
-/** The desk of dead letters across the thread boundary: questions one way, answers the other. */
-import type { LetterDesk } from '../core/dead-letters.ts'
-import { type ErrorCode, type ErrorDetails, LogboomError } from '../core/errors.ts'
+/** The desk of an output across the thread boundary: questions one way, answers the other. */
 
-type Verb = keyof LetterDesk
+import { type ErrorCode, type ErrorDetails, LogboomError } from '../core/errors.ts'
+import type { OutputDesk } from '../core/output-desk.ts'
+
+type Verb = keyof OutputDesk
 
 export interface DeskQuestion {
   readonly kind: 'ask'
@@ -19,7 +20,7 @@ export interface DeskAnswer {
 }
 
 /** The thread's side. Never rejects. */
-export async function answerQuestion(desk: LetterDesk, { number, verb, query }: DeskQuestion): Promise<DeskAnswer> {
+export async function answerQuestion(desk: OutputDesk, { number, verb, query }: DeskQuestion): Promise<DeskAnswer> {
   try {
     const ask = desk[verb] as (query: unknown) => Promise<unknown>
     return { kind: 'answered', number, answer: await ask(query) }
@@ -41,7 +42,7 @@ interface Question {
 }
 
 /** The main thread's side. */
-export class DistantDesk implements LetterDesk {
+export class DistantDesk implements OutputDesk {
   readonly #output: string
   readonly #open = new Map<number, Question>()
   #post: ((question: DeskQuestion) => void) | undefined
@@ -51,10 +52,11 @@ export class DistantDesk implements LetterDesk {
     this.#output = output
   }
 
-  list: LetterDesk['list'] = () => this.#ask('list')
-  show: LetterDesk['show'] = (query) => this.#ask('show', query)
-  replay: LetterDesk['replay'] = (query) => this.#ask('replay', query)
-  discard: LetterDesk['discard'] = (query) => this.#ask('discard', query)
+  list: OutputDesk['list'] = () => this.#ask('list')
+  show: OutputDesk['show'] = (query) => this.#ask('show', query)
+  replay: OutputDesk['replay'] = (query) => this.#ask('replay', query)
+  discard: OutputDesk['discard'] = (query) => this.#ask('discard', query)
+  rewind: OutputDesk['rewind'] = (query) => this.#ask('rewind', query)
 
   /** The thread listens from now on. */
   connect(post: (question: DeskQuestion) => void): void {

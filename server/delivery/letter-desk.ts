@@ -1,9 +1,9 @@
-/** What an output's thread does with its dead letters when asked: lists, shows, replays and discards them. */
+/** What an output's thread does when asked: dead letters are listed, shown, replayed and discarded. */
 
 import type { Clock } from '../core/clock.ts'
-import type { LetterDesk, LetterQuery, ReplayQuery, ReplayStep } from '../core/dead-letters.ts'
 import { LogboomError } from '../core/errors.ts'
 import type { Batch } from '../core/event.ts'
+import type { LetterQuery, OutputDesk, ReplayQuery, ReplayStep } from '../core/output-desk.ts'
 import type { OutputStats } from '../core/output-stats.ts'
 import type { Tally } from './batch-delivery.ts'
 import { batchOfStreams } from './batch-selection.ts'
@@ -11,6 +11,7 @@ import { fileNames, type LetterPlace, readLetterFile, type StoredLetter } from '
 import type { DeadLetter } from './dead-letter-format.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { findLetters, showLetters, summarise } from './read-letters.ts'
+import type { Rewind } from './rewind.ts'
 
 /** Longest time of one step of a replay: whoever asked still listens. */
 const REPLAY_MS_MAX = 20_000
@@ -26,7 +27,7 @@ export type Redeliver = (
   patience: AbortSignal,
 ) => Promise<Tally | undefined>
 
-export interface LetterDeskParts {
+export interface DeskParts {
   readonly output: string
   readonly directory: string
   readonly store: DeadLetters
@@ -35,13 +36,14 @@ export interface LetterDeskParts {
   /** Packed bytes of one step. */
   readonly batchBytes: number
   readonly redeliver: Redeliver
+  readonly rewind: Rewind
   /** What is wrong with the output; undefined: nothing. */
   readonly trouble: () => string | undefined
 }
 
 /** One in a thread; `idle` resolves when nothing is being changed. */
-export function createLetterDesk(parts: LetterDeskParts): LetterDesk & { idle(): Promise<unknown> } {
-  const { output, directory } = parts
+export function createDesk(parts: DeskParts): OutputDesk & { idle(): Promise<unknown> } {
+  const { output, directory, rewind } = parts
   let before: Promise<unknown> = Promise.resolve()
   /** What changes the store goes one by one: places are valid until letters are removed. */
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -54,11 +56,12 @@ export function createLetterDesk(parts: LetterDeskParts): LetterDesk & { idle():
     show: (query) => showLetters(directory, query),
     replay: (query) => inTurn(() => replay(parts, query)),
     discard: ({ cause }) => inTurn(() => discard(parts, cause)),
+    rewind,
     idle: () => before,
   }
 }
 
-async function replay(parts: LetterDeskParts, query: ReplayQuery): Promise<ReplayStep> {
+async function replay(parts: DeskParts, query: ReplayQuery): Promise<ReplayStep> {
   const { directory, clock, batchBytes: bytesMax } = parts
   const before = query.before ?? clock.now()
   const isWanted = (letter: DeadLetter) => letter.refusedMs <= before
@@ -74,7 +77,7 @@ function stepOf({ from, limit, cause }: LetterQuery): LetterQuery {
 }
 const fileOf = (from: string) => from.split('+', 1)[0]!
 
-async function deliverAgain(parts: LetterDeskParts, found: readonly StoredLetter[], refusedMs: number) {
+async function deliverAgain(parts: DeskParts, found: readonly StoredLetter[], refusedMs: number) {
   if (found.length === 0) return { replayed: 0, dead: 0 }
   const letters = distinct(found)
   const died = new Map<string, DeadLetter>()
@@ -126,7 +129,7 @@ function batchOf(letters: readonly DeadLetter[]): Batch {
   return batchOfStreams(streams)
 }
 
-async function discard({ directory, store, stats }: LetterDeskParts, cause: string | undefined) {
+async function discard({ directory, store, stats }: DeskParts, cause: string | undefined) {
   let discarded = 0
   for (const file of await fileNames(directory)) {
     const letters = await readLetterFile(directory, file)

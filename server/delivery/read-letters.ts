@@ -1,7 +1,7 @@
 /** Dead letters as they are listed and shown, out of the folder of one output: with or without a server. */
 import { Unpackr } from 'msgpackr'
-import type { LetterCause, LetterPage, LetterQuery, LetterSummary, ShownLetter } from '../core/dead-letters.ts'
 import { formatJson, type Json } from '../core/event-text.ts'
+import type { LetterCause, LetterPage, LetterQuery, LetterSummary, ShownLetter } from '../core/output-desk.ts'
 import { entryRecordAt, entryTimeAt, readTimeNanoseconds, readTimeSeconds } from '../core/packed-entries.ts'
 import { fileNames, readLetterFile, type StoredLetter } from './dead-letter-files.ts'
 import type { DeadLetter } from './dead-letter-format.ts'

@@ -58,7 +58,7 @@ interface Life {
 
 class ThreadDelivery implements Delivery {
   readonly stats = new OutputStats()
-  readonly letters: DistantDesk
+  readonly desk: DistantDesk
   readonly #parts: Parts
   readonly #closing = new AbortController()
   #state: ReturnType<Delivery['state']> = { state: 'ok', lastError: undefined }
@@ -67,7 +67,7 @@ class ThreadDelivery implements Delivery {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.letters = new DistantDesk(parts.order.output)
+    this.desk = new DistantDesk(parts.order.output)
   }
 
   async start(): Promise<void> {
@@ -124,9 +124,9 @@ class ThreadDelivery implements Delivery {
     let fault: Error | undefined
     worker.on('message', (message: FromThread) => {
       if (message.kind === 'opened') {
-        this.letters.connect((question) => worker.postMessage(question))
+        this.desk.connect((question) => worker.postMessage(question))
         opened.resolve()
-      } else if (message.kind === 'answered') this.letters.answered(message)
+      } else if (message.kind === 'answered') this.desk.answered(message)
       else if (message.kind === 'closed') closed.resolve()
       else if (message.kind === 'failed') opened.reject(new Error(message.reason))
       else this.#state = message.health
@@ -135,7 +135,7 @@ class ThreadDelivery implements Delivery {
       fault = error instanceof Error ? error : new Error(String(error))
     })
     worker.on('exit', (code) => {
-      this.letters.disconnect()
+      this.desk.disconnect()
       opened.reject(fault ?? new Error(`the thread ended with code ${code}`))
       ended.resolve(fault)
     })

@@ -7,6 +7,8 @@ import type { Tally } from './batch-delivery.ts'
 import type { Circuit } from './circuit.ts'
 import type { DeadLetters } from './dead-letters.ts'
 
+/** Together all events that the output is done with. */
+const COUNTED = ['delivered', 'dead', 'dropped', 'joined', 'unmatched', 'damaged'] as const
 const REFRESH_INTERVAL_MS = 1_000
 
 export interface StatsParts {
@@ -20,6 +22,8 @@ export interface StatsKeeper {
   /** Counts a batch of which every event is done; called before it is committed. */
   done(batch: Batch, tally: Tally): void
   refresh(): void
+  /** The cursor has jumped: what is counted stays, and the ledger goes on from there. */
+  rebase(): void
   /** Resolves when the signal aborts. */
   refreshEverySecond(signal: AbortSignal): Promise<void>
 }
@@ -32,16 +36,25 @@ export interface StatsKeeper {
 export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsParts, circuit: Circuit): StatsKeeper {
   const unmatchedBefore = stats.get('unmatched')
   const damagedBefore = stats.get('damaged')
-  const filtered = stats.get('dropped') + stats.get('joined')
-  const counted = stats.get('delivered') + stats.get('dead') + filtered + unmatchedBefore + damagedBefore
-  const { cursor: firstCursor, doneBeyondEvents } = reader.status()
-  stats.set('startPosition', firstCursor + doneBeyondEvents - counted)
+  function begin(): void {
+    const counted = COUNTED.reduce((sum, name) => sum + stats.get(name), 0)
+    const { cursor, doneBeyondEvents } = reader.status()
+    // One of the two numbers is ahead for a moment: never the cursor, or events would seem to be missing.
+    stats.set('cursor', Math.min(stats.get('cursor'), cursor))
+    stats.set('startPosition', cursor + doneBeyondEvents - counted)
+  }
+  begin()
 
-  function refresh(): void {
-    const { cursor, oldestReceivedMs, unmatchedEvents, damagedEvents } = reader.status()
-    const { failures, openUntilMs, writing } = circuit.status()
+  function countPassed(): void {
+    const { unmatchedEvents, damagedEvents } = reader.status()
     stats.set('unmatched', unmatchedBefore + unmatchedEvents)
     stats.set('damaged', damagedBefore + damagedEvents)
+  }
+
+  function refresh(): void {
+    const { cursor, oldestReceivedMs } = reader.status()
+    const { failures, openUntilMs, writing } = circuit.status()
+    countPassed()
     stats.set('oldestReceivedMs', oldestReceivedMs ?? 0)
     stats.set('deadLetters', deadLetters.count())
     stats.set('inFlight', writing)
@@ -54,6 +67,11 @@ export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsPa
 
   return {
     refresh,
+    rebase() {
+      countPassed()
+      begin()
+      refresh()
+    },
     done(batch, { delivered, dead }) {
       stats.add('delivered', delivered)
       stats.add('dead', dead)

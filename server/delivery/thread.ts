@@ -12,7 +12,7 @@ import type { DeliveryOrder } from './delivery.ts'
 import { answerQuestion, type DeskAnswer, type DeskQuestion } from './desk-messages.ts'
 import { type DeliveryLimits, runDelivery } from './engine.ts'
 import type { Health } from './health.ts'
-import { createLetterDesk, type Redeliver } from './letter-desk.ts'
+import { createDesk, type DeskParts } from './letter-desk.ts'
 import { parseMatch } from './match.ts'
 
 /** What the thread is born with. */
@@ -69,11 +69,15 @@ async function filtering(reader: Reader): Promise<Reader> {
   return new FilteringReader({ reader, chain, stats, clock: systemClock })
 }
 
-/** Answers what the main thread asks of the dead letters. */
-function openDesk(redeliver: Redeliver, store: DeadLetters, trouble: () => string | undefined) {
+/** Answers what the main thread asks. */
+function openDesk(
+  ways: Pick<DeskParts, 'redeliver' | 'rewind'>,
+  store: DeadLetters,
+  trouble: () => string | undefined,
+) {
   const { output, deadLetterDirectory: directory, batch } = order
   const own = { output, directory, store, stats, clock: systemClock, batchBytes: batch.sizeBytes }
-  const desk = createLetterDesk({ ...own, redeliver, trouble })
+  const desk = createDesk({ ...own, ...ways, trouble })
   port.on('message', async (message: ToThread) => {
     if (message.kind === 'ask') tell(await answerQuestion(desk, message))
   })
@@ -84,7 +88,7 @@ async function run(parts: Opened): Promise<void> {
   const stop = new AbortController()
   const abandon = new AbortController()
   let health: Health | undefined
-  let desk: ReturnType<typeof createLetterDesk> | undefined
+  let desk: ReturnType<typeof createDesk> | undefined
   port.on('message', (message: ToThread) => {
     if (message.kind === 'ask') return
     stop.abort()
@@ -101,8 +105,9 @@ async function run(parts: Opened): Promise<void> {
       health = news
       tell({ kind: 'health', health })
     },
-    onOpen: (redeliver) => {
-      desk = openDesk(redeliver, parts.deadLetters, () => health?.lastError)
+    lagLimit: order.lagLimit,
+    onOpen: ({ redeliver, rewind }) => {
+      desk = openDesk({ redeliver, rewind }, parts.deadLetters, () => health?.lastError)
       tell({ kind: 'opened' })
     },
     signal: stop.signal,

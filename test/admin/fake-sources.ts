@@ -1,9 +1,9 @@
 /** A server that is not there: counters to set and an event store in memory, for tests of what stands before it. */
 import type { AdminSources } from '../../server/admin/sources.ts'
-import type { LetterDesk } from '../../server/core/dead-letters.ts'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { Logger } from '../../server/core/log.ts'
 import { createInputStats } from '../../server/core/metrics.ts'
+import type { OutputDesk } from '../../server/core/output-desk.ts'
 import { OutputStats } from '../../server/core/output-stats.ts'
 import type { EventSearch, SearchHit, SearchQuery } from '../../server/core/search.ts'
 import type { InputReport, OutputReport, StatusReport } from '../../server/core/status.ts'
@@ -140,7 +140,7 @@ export function fakeSources() {
   const input = createInputStats()
   const output = new OutputStats()
   const search = new MemorySearch()
-  const desks = new Map<string, LetterDesk>()
+  const desks = new Map<string, OutputDesk>()
   const sources = {
     report: statusReport(),
     search: search as EventSearch | undefined,
@@ -149,7 +149,7 @@ export function fakeSources() {
     status: () => sources.report,
     inputs: () => [{ name: 'forward', stats: input }],
     outputs: () => [{ name: 'local', stats: output }],
-    deadLetters: () => desks,
+    desks: () => desks,
     buffer: () => sources.report.buffer,
   }
   return { sources: sources satisfies AdminSources, input, output, search, desks }

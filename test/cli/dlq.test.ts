@@ -5,8 +5,8 @@ import path from 'node:path'
 import { after, before, it } from 'node:test'
 import { type Admin, startAdmin } from '../../server/admin/admin.ts'
 import { register } from '../../server/cli/dlq.ts'
-import type { LetterDesk, ReplayQuery, ShownLetter } from '../../server/core/dead-letters.ts'
 import { LogboomError } from '../../server/core/errors.ts'
+import type { OutputDesk, ReplayQuery, ShownLetter } from '../../server/core/output-desk.ts'
 import { clockTime, dayOf } from '../../server/core/readable.ts'
 import { openDeadLetters } from '../../server/delivery/dead-letters.ts'
 import { fakeSources, silent } from '../admin/fake-sources.ts'
@@ -31,7 +31,7 @@ const letter: ShownLetter = {
 /** A desk that has 25 letters, and remembers what it was asked. */
 const asked: { verb: string; query: unknown }[] = []
 let left = 25
-const desk: LetterDesk = {
+const desk: OutputDesk = {
   async list() {
     const cause = { cause: 'mapping', letters: left, oldestMs: MS, newestMs: MS + 1_000 }
     return { output: 'search', letters: left, bytes: 100, causes: [cause] }
@@ -50,6 +50,10 @@ const desk: LetterDesk = {
     asked.push({ verb: 'discard', query: { ...query } })
     if (query.cause === 'away') throw new LogboomError('LB-P002', { output: 'search' })
     return { discarded: 3 }
+  },
+  async rewind(query) {
+    asked.push({ verb: 'rewind', query: { ...query } })
+    return { from: 5, to: 1_005 }
   },
 }
 

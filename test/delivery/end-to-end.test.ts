@@ -49,6 +49,7 @@ async function setUp(t: TestContext) {
       directory: own,
       deadLetterDirectory: path.join(directory, 'dead-letters'),
       deadLettersMaxBytes: 2 ** 20,
+      lagLimit: undefined,
       logLevel: 'silent',
     }
     const delivery = await startDelivery(order, log, { random: () => 0 })

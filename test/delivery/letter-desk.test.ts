@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LetterDesk, ReplayQuery } from '../../server/core/dead-letters.ts'
+import type { OutputDesk, ReplayQuery } from '../../server/core/output-desk.ts'
 import { readDeadLetters } from '../../server/delivery/dead-letter-files.ts'
 import type { DeliveryOrder } from '../../server/delivery/delivery.ts'
 import { startDelivery } from '../../server/delivery/start-delivery.ts'
@@ -39,6 +39,7 @@ async function withLetters(t: TestContext) {
     directory,
     deadLetterDirectory: own('dead-letters'),
     deadLettersMaxBytes: 2 ** 20,
+    lagLimit: undefined,
     logLevel: 'silent',
   }
   await writeFile(own('strict'), '')
@@ -47,7 +48,7 @@ async function withLetters(t: TestContext) {
     await delivery.close(0)
     await rm(directory, { recursive: true })
   })
-  const { stats, letters: desk } = delivery
+  const { stats, desk } = delivery
   await until(() => stats.get('cursor') === EVENTS)
   await writeFile(own('ids'), '')
   return {
@@ -64,7 +65,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 }
 
 /** As the command line does it. */
-async function replayAll(desk: LetterDesk, query: Omit<ReplayQuery, 'from' | 'before'>) {
+async function replayAll(desk: OutputDesk, query: Omit<ReplayQuery, 'from' | 'before'>) {
   const total = { replayed: 0, dead: 0, steps: 0 }
   for (let place = {}; ; ) {
     const { replayed, dead, before, next } = await desk.replay({ ...query, ...place })

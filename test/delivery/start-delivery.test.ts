@@ -44,6 +44,7 @@ async function prepare(t: TestContext, options: Options & { readonly module?: st
     directory,
     deadLetterDirectory: path.join(directory, 'dead-letters'),
     deadLettersMaxBytes: 2 ** 20,
+    lagLimit: undefined,
     logLevel: 'silent',
   }
   const log = createFakeLogger()

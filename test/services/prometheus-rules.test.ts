@@ -37,8 +37,8 @@ tests:
             exp_annotations:
               summary: 'Output search of a waits for an operator'
               description: >-
-                Its destination refuses everything, or its dead letters are full; \`logboom status\` has the words. Events
-                wait in the buffer, and nothing is lost.
+                Its destination refuses everything, or its dead letters are full; \`logboom status\` has the words.
+                Events wait in the buffer, and nothing is lost.
       - { eval_time: 40m, alertname: LogboomEventsUnaccounted, exp_alerts: [] }
     promql_expr_test:
       - expr: 'count(ALERTS{alertname="LogboomDeadLetters",output="search"})'

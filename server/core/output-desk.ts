@@ -1,4 +1,6 @@
-/** What may be asked of an output's dead letters: by the API, the console and the command line. Only shapes. */
+/** What may be asked of an output while it runs: by the API, the console and the command line. Only shapes. */
+
+import type { Position } from './event.ts'
 
 /** Letters of one answer, and of one step of a replay. */
 export const LETTERS_MAX = 1_000
@@ -68,12 +70,27 @@ export interface ReplayStep {
   readonly next?: string
 }
 
+/** One of the two. */
+export interface RewindQuery {
+  readonly position?: number
+  /** ms since 1970. */
+  readonly timeMs?: number
+}
+
+/** The events [from, to) are delivered again. */
+export interface Rewound {
+  readonly from: Position
+  readonly to: Position
+}
+
 /** Rejects with LogboomError: LB-P002 when the output cannot be asked, LB-P003 when it did not take a replay. */
-export interface LetterDesk {
+export interface OutputDesk {
   list(): Promise<LetterSummary>
   /** Oldest first. */
   show(query: LetterQuery): Promise<LetterPage>
   /** One step: hands up to `limit` letters to the output, and to it alone. */
   replay(query: ReplayQuery): Promise<ReplayStep>
   discard(query: { readonly cause?: string }): Promise<{ readonly discarded: number }>
+  /** The cursor goes back. Rejects with LB-P008 when nothing of it is stored or was delivered. */
+  rewind(query: RewindQuery): Promise<Rewound>
 }
