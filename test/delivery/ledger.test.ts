@@ -1,4 +1,4 @@
-/** The ledger adds up at every moment: through faults, filters, skipped ranges, replayed letters and a rewound cursor. */
+/** The ledger adds up at all times: through faults, filters, skipped ranges, replayed letters, a rewound cursor. */
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
