@@ -54,10 +54,25 @@ export interface Reader {
   finish(positions: readonly Position[]): void
   /** Makes the cursor durable now. */
   flush(): Promise<void>
-  /** Goes to a position (replay): later reads begin there. Not while batches are in flight. */
+  /** Goes to a position (replay): later reads begin there. What is lent is read again; nothing of it is in use. */
   seek(to: Position): Promise<void>
+  /**
+   * All before a position counts as done, and later reads begin there. What is lent is read again where it lies beyond;
+   * nothing of it is in use. @returns how many events were not done.
+   */
+  skip(to: Position): Promise<number>
+  /** What is stored, oldest first, in the parts that are deleted whole. */
+  parts(): Promise<readonly StoredPart[]>
   status(): ReaderStatus
   close(): Promise<void>
+}
+
+export interface StoredPart {
+  /** Position of its first event. */
+  readonly from: Position
+  readonly bytes: number
+  /** When its first event was stored or earlier, ms since 1970. */
+  readonly createdMs: number
 }
 
 export interface ReadLimits {

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../server/core/clock.ts'
 import type { Batch, Position } from '../server/core/event.ts'
 import { BatchBuilder, IdBases, TagTable } from './batch-builder.ts'
 import { type Block, BlockPool } from './block-pool.ts'
-import type { OpenReader, Reader, ReaderSeat, ReaderStatus, ReadLimits } from './buffer.ts'
+import type { OpenReader, Reader, ReaderSeat, ReaderStatus, ReadLimits, StoredPart } from './buffer.ts'
 import { headerSeed } from './chunk-format.ts'
 import { CursorFile, cursorFileName, readCursor } from './cursor-file.ts'
 import { DoneRanges } from './done-ranges.ts'
@@ -12,6 +12,7 @@ import { FrameSource, type SourceOptions } from './frame-source.ts'
 import { Quarantine } from './quarantine.ts'
 import { chunkDirectory } from './recovery.ts'
 import { SharedCursor, SharedPosition } from './shared-position.ts'
+import { storedParts } from './stored-parts.ts'
 
 /** Longest time from a commit to the durable cursor. */
 const CURSOR_DELAY_MS = 1_000
@@ -65,6 +66,8 @@ export async function openFileReader(
     onDamage: (file, first, damage) => quarantine.copy(file, first, damage).catch(() => {}),
   }
   return new FileReader({
+    files,
+    directory: options.directory,
     source: new FrameSource(options),
     pool: options.pool,
     shared,
@@ -77,6 +80,9 @@ export async function openFileReader(
 }
 
 interface ReaderParts {
+  readonly files: FileSystem
+  /** Of the chunks. */
+  readonly directory: string
   readonly source: FrameSource
   readonly pool: BlockPool
   readonly shared: SharedPosition
@@ -87,11 +93,18 @@ interface ReaderParts {
   readonly clock: Clock
 }
 
+interface Lent {
+  readonly blocks: readonly Block[]
+  readonly receivedMs: number | undefined
+  /** Events that were passed with it, since they do not match. */
+  readonly unmatched: number
+}
+
 class FileReader implements Reader {
   readonly #parts: ReaderParts
   readonly #ids = new IdBases()
   /** Batches that are not committed, in order, with what they hold on to. */
-  readonly #lent = new Map<Batch, { readonly blocks: readonly Block[]; readonly receivedMs: number | undefined }>()
+  readonly #lent = new Map<Batch, Lent>()
   #done: DoneRanges
   #durableCursor: Position
   #unmatched = 0
@@ -136,6 +149,7 @@ class FileReader implements Reader {
     const lent = this.#lent.get(batch)
     if (lent === undefined) return
     this.#lent.delete(batch)
+    this.#unmatched += lent.unmatched
     for (const block of lent.blocks) this.#parts.pool.release(block)
     let from = batch.from
     for (const position of held) {
@@ -162,11 +176,25 @@ class FileReader implements Reader {
   async seek(to: Position): Promise<void> {
     const { oldest, next } = this.#parts.shared.look()
     const position = Math.min(Math.max(to, oldest), next)
+    this.#takeBack()
     this.#parts.sharedCursor.set(Math.min(position, this.#durableCursor))
     await this.#parts.source.seek(position)
     this.#done = new DoneRanges(position)
     this.#dirty = true
     await this.flush()
+  }
+
+  async skip(to: Position): Promise<number> {
+    this.#takeBack()
+    await this.#parts.source.seek(Math.max(to, this.#done.cursor))
+    const skipped = this.#done.gaps(0, to).reduce((sum, gap) => sum + gap.to - gap.from, 0)
+    this.#finish(this.#done.cursor, to)
+    return skipped
+  }
+
+  parts(): Promise<readonly StoredPart[]> {
+    const { files, directory } = this.#parts
+    return storedParts(files, directory)
   }
 
   status(): ReaderStatus {
@@ -224,9 +252,9 @@ class FileReader implements Reader {
 
   #lend(builder: BatchBuilder): Batch {
     const batch = builder.batch(this.#parts.source.position)
-    this.#unmatched += builder.unmatched
     this.#lastReceivedMs = batch.streams.at(-1)?.receivedMs
-    this.#lent.set(batch, { blocks: builder.blocks, receivedMs: builder.firstReceivedMs })
+    const { blocks, firstReceivedMs: receivedMs, unmatched } = builder
+    this.#lent.set(batch, { blocks, receivedMs, unmatched })
     return batch
   }
 
@@ -235,6 +263,11 @@ class FileReader implements Reader {
     this.#unmatched += builder.unmatched
     const to = this.#parts.source.position
     if (to > builder.from) this.#finish(builder.from, to)
+  }
+
+  #takeBack(): void {
+    for (const { blocks } of this.#lent.values()) for (const block of blocks) this.#parts.pool.release(block)
+    this.#lent.clear()
   }
 
   async #putBack(builder: BatchBuilder): Promise<void> {

@@ -129,6 +129,7 @@ export class Pipeline {
       status: () => this.report(),
       inputs: () => this.#inputs.values().map(({ config, stats }) => ({ name: config.name, stats })),
       outputs: () => outputs.values().map(({ config, delivery }) => ({ name: config.name, stats: delivery.stats })),
+      desks: () => new Map(outputs.values().map(({ config, delivery }) => [config.name, delivery.desk])),
       buffer: () => this.#buffer.status(),
       eventLoopDelaySeconds: () => this.#eventLoop.longestSeconds(),
       get search() {
@@ -162,7 +163,7 @@ export class Pipeline {
   }
 
   async #addOutput(config: OutputConfig): Promise<void> {
-    const { name, type, module, options, match, filters, batch, retryLimit, output } = config
+    const { name, type, module, options, match, filters, batch, retryLimit, deadLettersMaxBytes, output } = config
     const { path: root } = this.#config.buffer
     const directory = await makeFolder(path.join(root, 'outputs', name))
     const deadLetterDirectory = await makeFolder(path.join(root, 'dead-letters', name))
@@ -170,7 +171,9 @@ export class Pipeline {
     const seat = await this.#buffer.seat(name)
     const own = { output: name, type, module, options, match, filters, batch, retryLimit, seat, sequence }
     const logLevel = this.#config.log.level
-    const delivery = await startDelivery({ ...own, directory, deadLetterDirectory, logLevel }, this.#log)
+    const lagLimit = config.onLag === 'skip' ? config.lagLimit : undefined
+    const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }
+    const delivery = await startDelivery({ ...own, ...folders, lagLimit, logLevel }, this.#log)
     const log = this.#log.child({ output: name })
     const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
     const search = await output.openSearch?.(options as never, context)

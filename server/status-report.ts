@@ -94,6 +94,9 @@ function countedEvents(stats: OutputStats): number {
 /**
  * Events the cursor has passed that nobody counted: each is counted before the cursor moves, so this is 0 or a fault.
  */
-function unaccountedEvents(stats: OutputStats): number {
-  return Math.max(0, stats.get('cursor') - stats.get('startPosition') - countedEvents(stats))
+export function unaccountedEvents(stats: OutputStats): number {
+  // In the reverse order of the thread's writing: what is read later may only be further.
+  const start = stats.get('startPosition')
+  const cursor = stats.get('cursor')
+  return Math.max(0, cursor - start - countedEvents(stats))
 }

@@ -1,4 +1,7 @@
-/** The admin server: health, metrics, API and console on one address. It reads from the sources; it changes nothing. */
+/**
+ * The admin server: health, metrics, API and console on one address. It reads from the sources; all it
+ * changes is dead letters, when it is told to.
+ */
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import { LogboomError } from '../core/errors.ts'
@@ -6,12 +9,14 @@ import type { HostPort } from '../core/fields.ts'
 import { answerAllErrors } from './answer-error.ts'
 import { describeApi, serveApi } from './api.ts'
 import { CONSOLE_DIRECTORY, serveConsole } from './console.ts'
+import { serveDeadLetters } from './dead-letters.ts'
 import { guard } from './guard.ts'
 import { serveHealth } from './health.ts'
+import { serveReplay } from './replay.ts'
 import type { AdminSources } from './sources.ts'
 import { serveTail } from './tail.ts'
 
-/** No route reads a body. */
+/** No route reads more than a few parameters. */
 const BODY_BYTES_MAX = 1_024
 const REQUEST_MS_MAX = 10_000
 /** Longer than a tail's heartbeat. */
@@ -68,6 +73,8 @@ export async function startAdmin(config: AdminConfig, sources: AdminSources): Pr
   await describeApi(app, sources.version)
   serveHealth(app, sources)
   serveApi(app, sources)
+  serveDeadLetters(app, sources)
+  serveReplay(app, sources)
   const tails = serveTail(app, sources)
   await app.register((scope) => serveConsole(scope, consoleDirectory))
   try {

@@ -16,7 +16,7 @@ import {
 } from './query-schema.ts'
 import type { AdminSources } from './sources.ts'
 
-const answers = (description: string, schema: object) => ({
+export const answers = (description: string, schema: object) => ({
   200: { description, ...schema },
   '4xx': { description: 'What is wrong, and what to do.', ...ERROR_SCHEMA },
 })
@@ -52,7 +52,7 @@ export function searchOf(sources: AdminSources): EventSearch {
   return sources.search
 }
 
-function json(reply: FastifyReply, value: unknown): FastifyReply {
+export function json(reply: FastifyReply, value: unknown): FastifyReply {
   return reply.type('application/json; charset=utf-8').header('cache-control', 'no-store').send(value)
 }
 

@@ -21,6 +21,7 @@ interface Scrape {
 type Sampler = (scrape: Scrape) => readonly Sample[]
 
 const RETRY_REASONS = ['network', 'timeout', 'throttled', 'unavailable', 'blocked', 'other'] as const
+const REMOVED = ['replayed', 'discarded'] as const
 const RESULTS = ['delivered', 'dead', 'dropped', 'joined'] as const
 
 const single = (value: number): readonly Sample[] => [{ labels: {}, value }]
@@ -102,6 +103,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_output_blocked: eachOutput((stats) => (stats.get('blocked') === 0 ? 0 : 1)),
   logboom_delivery_latency_seconds: latency,
   logboom_dead_letters: eachOutput((stats) => stats.get('deadLetters')),
+  logboom_dead_letters_removed_total: outputsBy('result', REMOVED, (result) => result),
   logboom_ledger_unaccounted_events: ({ report }) =>
     report.outputs.map((output) => ({ labels: { output: output.name }, value: output.unaccounted })),
 }

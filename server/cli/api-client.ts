@@ -62,15 +62,22 @@ async function errorOf(response: Response, base: string): Promise<LogboomError> 
 }
 
 interface Ask {
+  readonly method?: 'POST'
   readonly parameters?: Parameters
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
 
-async function ask({ url: base, token }: ServerOptions, route: string, { parameters = {}, headers, signal }: Ask) {
+async function ask({ url: base, token }: ServerOptions, route: string, question: Ask) {
+  const { method = 'GET', parameters = {}, headers, signal } = question
   const url = addressOf(base, route, parameters)
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const init: RequestInit = { headers: { ...headers, ...authorization }, redirect: 'error', signal: signal ?? null }
+  const init: RequestInit = {
+    method,
+    headers: { ...headers, ...authorization },
+    redirect: 'error',
+    signal: signal ?? null,
+  }
   const response = await fetch(url, init).catch((error: unknown) => {
     if (signal?.aborted) throw error
     throw new LogboomError('LB-S005', { url: base, reason: reasonOf(error) }, { cause: error })
@@ -83,8 +90,17 @@ async function ask({ url: base, token }: ServerOptions, route: string, { paramet
  * The answer of one route; big integers are bigints. Throws LogboomError: LB-S005 when no Logboom answers,
  * LB-S006 for a bad URL, LB-S007 when it asks for a token, else what the server says.
  */
-export async function askJson<T>(server: ServerOptions, route: string, parameters: Parameters = {}): Promise<T> {
-  const response = await ask(server, route, { parameters, signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+export function askJson<T>(server: ServerOptions, route: string, parameters: Parameters = {}): Promise<T> {
+  return answerOf(server, route, { parameters })
+}
+
+/** As askJson, of a route that changes something. */
+export function tellJson<T>(server: ServerOptions, route: string, parameters: Parameters = {}): Promise<T> {
+  return answerOf(server, route, { parameters, method: 'POST' })
+}
+
+async function answerOf<T>(server: ServerOptions, route: string, question: Ask): Promise<T> {
+  const response = await ask(server, route, { ...question, signal: AbortSignal.timeout(ANSWER_MS_MAX) })
   try {
     return parseJson(await response.text()) as T
   } catch (error) {

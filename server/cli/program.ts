@@ -5,9 +5,11 @@ import { LogboomError } from '../core/errors.ts'
 import { VERSION } from '../version.ts'
 import { register as registerBuffer } from './buffer.ts'
 import { register as registerConfig } from './config.ts'
+import { register as registerDeadLetters } from './dlq.ts'
 import { register as registerExplain } from './explain.ts'
 import { register as registerHealthcheck } from './healthcheck.ts'
 import { register as registerQuery } from './query.ts'
+import { register as registerReplay } from './replay.ts'
 import { register as registerSchema } from './schema.ts'
 import { register as registerSend } from './send.ts'
 import { register as registerStatus } from './status.ts'
@@ -36,6 +38,8 @@ const VERBS = [
   registerQuery,
   registerStatus,
   registerBuffer,
+  registerDeadLetters,
+  registerReplay,
   registerHealthcheck,
   registerExplain,
 ]

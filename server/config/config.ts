@@ -58,6 +58,8 @@ export interface OutputConfig {
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   /** Tries before an event goes to the dead letters; undefined: without end. */
   readonly retryLimit: number | undefined
-  readonly onLag: 'block' | 'park' | 'skip'
+  readonly deadLettersMaxBytes: number
+  readonly onLag: 'block' | 'skip'
+  readonly lagLimit: { readonly bytes: number | undefined; readonly ageMs: number | undefined }
   readonly options: object
 }

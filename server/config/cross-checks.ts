@@ -11,7 +11,8 @@ import type { KeyPath, Source } from './source.ts'
 import { formatSize, isLoopback } from './units.ts'
 
 export function crossCheck(config: Config, source: Source): LogboomError[] {
-  return [...sharedAddresses(config, source), ...openWithoutToken(config, source), ...smallBuffer(config, source)]
+  const checks = [sharedAddresses, openWithoutToken, smallBuffer, skipsWithoutLimit]
+  return checks.flatMap((check) => check(config, source))
 }
 
 interface ListenKey {
@@ -75,4 +76,14 @@ function smallBuffer({ buffer }: Config, source: Source): LogboomError[] {
     doc: 'It must hold two chunks of `buffer.chunk_size`.',
   }
   return [new LogboomError('LB-C008', details, { place: source.place(['buffer', 'max_size']) })]
+}
+
+function skipsWithoutLimit({ outputs }: Config, source: Source): LogboomError[] {
+  const open = outputs.filter(({ onLag, lagLimit: { bytes, ageMs } }) => {
+    return onLag === 'skip' && bytes === undefined && ageMs === undefined
+  })
+  return open.map(({ name }) => {
+    const path = ['outputs', name, 'on_lag']
+    return new LogboomError('LB-P007', { key: keyName(path) }, { place: source.place(path) })
+  })
 }

@@ -152,11 +152,40 @@ export const OUTPUT_FIELDS = {
     doc: 'Times that a batch is tried again before its events become dead letters; without end where it is left out.',
     example: '20',
   },
+  dead_letters: {
+    kind: 'group',
+    doc: 'Events that this destination refused for good.',
+    fields: {
+      max_size: {
+        kind: 'size',
+        default: '256MiB',
+        min: '1MiB',
+        max: '1TiB',
+        doc: 'Bytes on disk at which the output waits, until some are replayed or discarded (`logboom dlq`).',
+      },
+    },
+  },
   on_lag: {
     kind: 'enum',
-    of: ['block'],
+    of: ['block', 'skip'],
     default: 'block',
-    doc: 'What happens when this output holds the buffer at its limit: `block` makes the inputs wait.',
+    doc:
+      'What happens when this output lags: `block` makes the inputs wait once the buffer is full, `skip` drops the ' +
+      'oldest events beyond `lag_limit`.',
+  },
+  lag_limit: {
+    kind: 'group',
+    doc: 'How far this output may lag where `on_lag` is `skip`; at the first that is reached.',
+    fields: {
+      size: {
+        kind: 'size',
+        optional: true,
+        min: '1KiB',
+        doc: 'Bytes of the buffer that wait for it.',
+        example: '1GiB',
+      },
+      age: { kind: 'duration', optional: true, min: '1s', doc: 'Age of the oldest event that waits.', example: '1h' },
+    },
   },
 } as const satisfies Fields
 

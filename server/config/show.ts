@@ -62,9 +62,12 @@ function sectionValues({ node, admin, log, shutdownLimitMs, buffer }: Config): V
   return { node, admin, log, shutdown_limit: shutdownLimitMs, buffer: bufferValues }
 }
 
-function outputValues({ type, match, batch, retryLimit, onLag, options }: Config['outputs'][number]): Values {
+function outputValues(output: Config['outputs'][number]): Values {
+  const { type, match, batch, retryLimit, deadLettersMaxBytes, onLag, lagLimit, options } = output
   const batchValues = { size: batch.sizeBytes, events: batch.events, age: batch.ageMs }
-  return { type, match, batch: batchValues, retry_limit: retryLimit, on_lag: onLag, ...options }
+  const lag = { on_lag: onLag, lag_limit: { size: lagLimit.bytes, age: lagLimit.ageMs } }
+  const limits = { retry_limit: retryLimit, dead_letters: { max_size: deadLettersMaxBytes }, ...lag }
+  return { type, match, batch: batchValues, ...limits, ...options }
 }
 
 interface Where {

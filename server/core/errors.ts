@@ -3,6 +3,7 @@
  * `logboom explain CODE` prints from here; a test says that each is used and that no other exists.
  */
 
+import { DEAD_LETTER_ERRORS } from './dead-letter-errors.ts'
 import { INPUT_ERRORS } from './input-errors.ts'
 import type { RejectReason } from './metrics.ts'
 
@@ -152,6 +153,7 @@ export const ERRORS = {
   'LB-A005': { name: 'AnswerFailed', text: 'no answer: {reason}', help: 'The log of the server says more.' },
 
   ...INPUT_ERRORS,
+  ...DEAD_LETTER_ERRORS,
 
   'LB-B001': {
     name: 'BufferLocked',
@@ -202,7 +204,7 @@ export const ERRORS = {
   'LB-O003': {
     name: 'DeadLetter',
     text: 'output `{output}` refused an event for good: {reason}',
-    help: 'It is kept with the reason in the dead letters of that output.',
+    help: 'It is kept with the reason: `logboom dlq show {output}`.',
   },
   'LB-O004': {
     name: 'CannotOpen',

@@ -88,6 +88,11 @@ export const METRICS = {
     help: 'Time from durable in the buffer to accepted by the destination, a batch at a time.',
   },
   logboom_dead_letters: { kind: 'gauge', labels: ['output'], help: 'Events in the dead-letter store of an output.' },
+  logboom_dead_letters_removed_total: {
+    kind: 'counter',
+    labels: ['output', 'result'],
+    help: 'Dead letters that left the store of an output: replayed, when the destination took them, or discarded.',
+  },
   logboom_ledger_unaccounted_events: {
     kind: 'gauge',
     labels: ['output'],

@@ -17,6 +17,9 @@ const GAUGES = [
   'startPosition',
   'blocked',
   'deadLetters',
+  /** Dead letters that the destination took in a replay, and those that were thrown away. */
+  'replayed',
+  'discarded',
   'inFlight',
   'attempt',
   'nextTryMs',

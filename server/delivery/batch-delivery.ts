@@ -29,7 +29,7 @@ export interface RetryPolicy {
 export interface BatchDeliveryParts {
   readonly writer: Writer
   readonly circuit: Circuit
-  readonly deadLetters: DeadLetters
+  readonly deadLetters: Pick<DeadLetters, 'append'>
   readonly health: HealthBoard
   readonly complaints: Complaints
   readonly stats: OutputStats

@@ -86,7 +86,8 @@ function pushRuns(streams: StoredStream[], stream: StoredStream, { indexes, begi
   }
 }
 
-function batchOfStreams(streams: readonly StoredStream[]): Batch {
+/** One stream at least. */
+export function batchOfStreams(streams: readonly StoredStream[]): Batch {
   const first = streams[0]!
   const last = streams.at(-1)!
   return {

@@ -1,6 +1,8 @@
 /**
  * Lets writes out: all that are allowed while the destination answers, one probe at a time while it does not, and then
- * again more with each success. What is written, and what its answer means, is not known here.
+ * again more with each success: twice as many with each round up to where it was known to be well, from there one more
+ * (additive increase, multiplicative decrease; RFC 5681, 3.1). What is written, and what its answer means, is not known
+ * here.
  */
 import type { Clock } from '../core/clock.ts'
 
@@ -8,6 +10,8 @@ import type { Clock } from '../core/clock.ts'
 export interface Pass {
   /** Which failure it was issued after: an answer to a write from before the last failure says nothing new. */
   readonly era: number
+  /** Which strain it was issued after: those that were out together ask for less once. */
+  readonly strain: number
 }
 
 export interface Circuit {
@@ -15,7 +19,7 @@ export interface Circuit {
   enter(signal: AbortSignal): Promise<Pass | undefined>
   /** The destination answered. */
   succeeded(pass: Pass): void
-  /** It answered and asks for less: half as many writes at a time from now on. */
+  /** It answered and asks for less: half as many writes at a time from now on, and slowly more. */
   strained(pass: Pass): void
   /** It is down, or will not take anything: nothing goes out for as long as `delayMs` says of that many failures. */
   failed(pass: Pass, delayMs: (failures: number) => number): void
@@ -47,6 +51,11 @@ class WriteCircuit implements Circuit {
   /** Who asked first is let in first. */
   readonly #waiters = new Set<(pass: Pass) => void>()
   #allowed: number
+  /** Since one more was allowed. */
+  #successes = 0
+  /** So many were well when last there were too many. */
+  #known: number
+  #strains = 0
   #writing = 0
   #era = 0
   #failures = 0
@@ -58,6 +67,7 @@ class WriteCircuit implements Circuit {
     this.#clock = clock
     this.#signal = signal
     this.#allowed = most
+    this.#known = most
   }
 
   enter(stop: AbortSignal): Promise<Pass | undefined> {
@@ -78,13 +88,23 @@ class WriteCircuit implements Circuit {
   }
 
   succeeded(pass: Pass): void {
-    // One more for each success doubles them with each round of answers.
-    if (pass.era === this.#era) this.#close(Math.min(this.#most, this.#allowed + 1))
+    if (pass.era === this.#era) {
+      this.#successes += 1
+      // One more for each success doubles them with each round of answers.
+      const isMore = this.#allowed < this.#known || this.#successes >= this.#allowed
+      this.#close(isMore ? Math.min(this.#most, this.#allowed + 1) : this.#allowed)
+    }
     this.abandoned(pass)
   }
 
   strained(pass: Pass): void {
-    if (pass.era === this.#era) this.#close(Math.max(1, Math.floor(this.#allowed / 2)))
+    if (pass.era === this.#era) {
+      if (pass.strain === this.#strains) {
+        this.#strains += 1
+        this.#known = Math.max(1, Math.floor(this.#allowed / 2))
+      }
+      this.#close(Math.min(this.#allowed, this.#known))
+    }
     this.abandoned(pass)
   }
 
@@ -110,6 +130,7 @@ class WriteCircuit implements Circuit {
   #close(allowed: number): void {
     this.#failures = 0
     this.#openUntilMs = undefined
+    if (allowed !== this.#allowed) this.#successes = 0
     this.#allowed = allowed
   }
 
@@ -120,7 +141,7 @@ class WriteCircuit implements Circuit {
       if (this.#writing >= this.#allowed) return
       this.#waiters.delete(admit)
       this.#writing += 1
-      admit({ era: this.#era })
+      admit({ era: this.#era, strain: this.#strains })
     }
   }
 

@@ -12,6 +12,11 @@
  *
  * A record is whole when both sums fit. What follows the last whole one is a torn tail: nobody was told it is safe.
  * The salt is random, so that an event which holds the bytes of a record is never taken for one.
+ *
+ *   removals  u32 offset of the record's head in the file | u32 CRC-32 of the 4 bytes before, from the file's salt
+ *
+ * stand in a file beside it, since a file of letters is never changed in place. A removal that is torn, or that another
+ * salt gave, is none.
  */
 import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
@@ -108,6 +113,8 @@ export function decodeDeadLetter(body: Buffer): DeadLetter {
 export interface DeadLetterScan {
   /** Bodies of the whole records, in order; views of the file's bytes. */
   readonly bodies: readonly Buffer[]
+  /** Where the head of each stands in the file. */
+  readonly starts: readonly number[]
   /** Where the last whole record ends. */
   readonly wholeSize: number
   /** Bytes between whole records that are none: damage, since what was torn stands at the end. */
@@ -117,6 +124,7 @@ export interface DeadLetterScan {
 /** Finds the whole records of a file. Never throws, whatever the bytes are. */
 export function scanDeadLetters(file: Buffer, salt: number): DeadLetterScan {
   const bodies: Buffer[] = []
+  const starts: number[] = []
   let wholeSize = FILE_HEADER_SIZE
   let damagedBytes = 0
   for (let at = FILE_HEADER_SIZE; at + HEAD_SIZE <= file.byteLength; ) {
@@ -126,11 +134,12 @@ export function scanDeadLetters(file: Buffer, salt: number): DeadLetterScan {
       continue
     }
     bodies.push(body)
+    starts.push(at)
     damagedBytes += at - wholeSize
     at += HEAD_SIZE + body.byteLength
     wholeSize = at
   }
-  return { bodies, wholeSize, damagedBytes }
+  return { bodies, starts, wholeSize, damagedBytes }
 }
 
 function wholeBody(file: Buffer, at: number, salt: number): Buffer | undefined {
@@ -141,6 +150,32 @@ function wholeBody(file: Buffer, at: number, salt: number): Buffer | undefined {
   if (size < FIXED_SIZE || begin + size > file.byteLength) return undefined
   const body = file.subarray(begin, begin + size)
   return crc32(body) === file.readUInt32LE(at + 8) ? body : undefined
+}
+
+const REMOVAL_SIZE = 8
+
+export function encodeRemovals(starts: readonly number[], salt: number): Buffer {
+  const bytes = Buffer.alloc(starts.length * REMOVAL_SIZE)
+  for (const [index, start] of starts.entries()) {
+    const at = index * REMOVAL_SIZE
+    bytes.writeUInt32LE(start, at)
+    bytes.writeUInt32LE(crc32(bytes.subarray(at, at + 4), salt), at + 4)
+  }
+  return bytes
+}
+
+/** Where the records stand that are removed. Never throws. */
+export function decodeRemovals(bytes: Buffer, salt: number): Set<number> {
+  const starts = new Set<number>()
+  for (let at = 0; at + REMOVAL_SIZE <= bytes.byteLength; at += REMOVAL_SIZE) {
+    if (bytes.readUInt32LE(at + 4) === crc32(bytes.subarray(at, at + 4), salt)) starts.add(bytes.readUInt32LE(at))
+  }
+  return starts
+}
+
+/** Length of what is whole of a file of removals. */
+export function wholeRemovals(byteLength: number): number {
+  return byteLength - (byteLength % REMOVAL_SIZE)
 }
 
 function nextMagic(file: Buffer, from: number): number {

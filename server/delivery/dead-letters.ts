@@ -1,21 +1,24 @@
 /**
- * The dead letters of one output on disk: numbered files, appended to and never rewritten. The bytes are drawn in
- * dead-letter-format.ts; why an event died is the engine's matter.
+ * The store of one output's dead letters: what comes is appended, in groups; what is done with is removed. The files
+ * are dead-letter-files.ts's matter; why an event died is the engine's.
  */
-import { type FileHandle, mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Logger } from '../core/log.ts'
 import {
-  createFileHeader,
-  type DeadLetter,
-  decodeDeadLetter,
-  encodeDeadLetter,
-  saltOf,
-  scanDeadLetters,
-} from './dead-letter-format.ts'
+  fileNames,
+  type LetterPlace,
+  recoverFile,
+  removeDrafts,
+  removeFile,
+  removeFromFile,
+  rewriteFile,
+  type StoredFile,
+  syncDirectory,
+  writeFully,
+} from './dead-letter-files.ts'
+import { createFileHeader, type DeadLetter, encodeDeadLetter, saltOf } from './dead-letter-format.ts'
 
-/** Bytes of all files of one output; at the limit the output is blocked, and nothing is lost. */
-export const DEAD_LETTERS_BYTES_MAX = 256 * 2 ** 20
 /** A file that has grown past this is followed by the next. */
 export const DEAD_LETTER_FILE_BYTES = 16 * 2 ** 20
 
@@ -29,6 +32,11 @@ export interface DeadLetters {
    * Throws DeadLettersFullError, or what the disk says: then none counts as kept.
    */
   append(letters: readonly DeadLetter[]): Promise<void>
+  /**
+   * Takes letters out; resolves when that is durable. What comes in their place is appended first, also where the
+   * store is full. One call at a time. Throws what the disk says: a letter may be there once more, and none is lost.
+   */
+  replace(places: readonly LetterPlace[], letters: readonly DeadLetter[]): Promise<void>
   /** Letters in the store. */
   count(): number
   close(): Promise<void>
@@ -36,13 +44,9 @@ export interface DeadLetters {
 
 export interface DeadLettersOptions {
   readonly log: Logger
-  readonly bytesMax?: number
+  /** Bytes of all files; at the limit the output is blocked, and nothing is lost. */
+  readonly bytesMax: number
   readonly fileBytes?: number
-}
-
-interface StoredFile {
-  bytes: number
-  letters: number
 }
 
 interface OpenFile {
@@ -54,6 +58,8 @@ interface OpenFile {
 
 interface Group {
   readonly letters: readonly DeadLetter[]
+  /** Also where there is no room. */
+  readonly isUrgent: boolean
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -66,40 +72,12 @@ interface Group {
 export async function openDeadLetters(directory: string, options: DeadLettersOptions): Promise<DeadLetters> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const files = new Map<string, StoredFile>()
+  await removeDrafts(directory)
   for (const name of await fileNames(directory)) {
-    files.set(name, await recoverFile(path.join(directory, name), options.log))
+    const stored = await recoverFile(directory, name, options.log)
+    if (stored !== undefined) files.set(name, stored)
   }
   return new FileDeadLetters(directory, files, options)
-}
-
-/** All letters of a store in the order they came; damaged ones are left out. The store may be open elsewhere. */
-export async function* readDeadLetters(directory: string): AsyncGenerator<DeadLetter> {
-  for (const name of await fileNames(directory)) {
-    const bytes = await readFile(path.join(directory, name))
-    const salt = saltOf(bytes)
-    if (salt !== undefined) yield* scanDeadLetters(bytes, salt).bodies.map(decodeDeadLetter)
-  }
-}
-
-async function fileNames(directory: string): Promise<string[]> {
-  return (await readdir(directory)).filter((name) => /^\d{8}\.dlq$/.test(name)).sort()
-}
-
-async function recoverFile(file: string, log: Logger): Promise<StoredFile> {
-  const bytes = await readFile(file)
-  const salt = saltOf(bytes)
-  if (salt === undefined) {
-    log.warn({ file, bytes: bytes.byteLength }, 'a file of dead letters cannot be read; it is left as it is')
-    return { bytes: bytes.byteLength, letters: 0 }
-  }
-  const { bodies, wholeSize, damagedBytes } = scanDeadLetters(bytes, salt)
-  if (damagedBytes > 0)
-    log.warn({ file, damagedBytes }, 'a file of dead letters is damaged; the others in it are whole')
-  if (wholeSize < bytes.byteLength) {
-    log.info({ file, tornBytes: bytes.byteLength - wholeSize }, 'cut a dead letter that was never finished')
-    await truncate(file, wholeSize)
-  }
-  return { bytes: wholeSize, letters: bodies.length }
 }
 
 /** Appends what waits in one write and one fdatasync; what comes meanwhile waits for the next. */
@@ -116,15 +94,23 @@ class FileDeadLetters implements DeadLetters {
   constructor(directory: string, files: Map<string, StoredFile>, options: DeadLettersOptions) {
     this.#directory = directory
     this.#files = files
-    this.#bytesMax = options.bytesMax ?? DEAD_LETTERS_BYTES_MAX
+    this.#bytesMax = options.bytesMax
     this.#fileBytes = options.fileBytes ?? DEAD_LETTER_FILE_BYTES
   }
 
   append(letters: readonly DeadLetter[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ letters, resolve, reject })
-      this.#flushing ??= this.#flushAll()
-    })
+    return this.#enqueue(letters, false)
+  }
+
+  async replace(places: readonly LetterPlace[], letters: readonly DeadLetter[]): Promise<void> {
+    if (letters.length > 0) await this.#enqueue(letters, true)
+    const byFile = Map.groupBy(places, ({ file }) => file)
+    for (const [name, own] of byFile) {
+      await this.#remove(
+        name,
+        own.map(({ start }) => start),
+      )
+    }
   }
 
   count(): number {
@@ -134,6 +120,29 @@ class FileDeadLetters implements DeadLetters {
   async close(): Promise<void> {
     await this.#flushing
     await this.#endFile()
+  }
+
+  #enqueue(letters: readonly DeadLetter[], isUrgent: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ letters, isUrgent, resolve, reject })
+      this.#flushing ??= this.#flushAll()
+    })
+  }
+
+  /** A file that holds more removed bytes than others is written anew, so that removing makes room. */
+  async #remove(name: string, starts: readonly number[]): Promise<void> {
+    const stored = this.#files.get(name)
+    if (stored === undefined) return
+    const removedBytes = await removeFromFile(this.#directory, name, starts)
+    stored.letters -= starts.length
+    stored.removedBytes += removedBytes
+    if (this.#open?.name === name) return
+    if (stored.letters === 0) {
+      await removeFile(this.#directory, name)
+      this.#files.delete(name)
+    } else if (stored.removedBytes * 2 >= stored.bytes) {
+      this.#files.set(name, await rewriteFile(this.#directory, name))
+    }
   }
 
   async #flushAll(): Promise<void> {
@@ -154,7 +163,7 @@ class FileDeadLetters implements DeadLetters {
       for (const group of groups) {
         const own = group.letters.map((letter) => encodeDeadLetter(letter, file.salt))
         const size = own.reduce((sum, record) => sum + record.byteLength, 0)
-        if (!(await this.#hasRoom(bytes + size))) {
+        if (!group.isUrgent && !(await this.#hasRoom(bytes + size))) {
           group.reject(new DeadLettersFullError(this.#fullWords()))
           continue
         }
@@ -230,7 +239,7 @@ class FileDeadLetters implements DeadLetters {
       await rm(path.join(this.#directory, name), { force: true }).catch(() => {})
       throw error
     }
-    const stored = { bytes: header.byteLength, letters: 0 }
+    const stored = { bytes: header.byteLength, letters: 0, removedBytes: 0 }
     this.#files.set(name, stored)
     return { name, handle, salt: saltOf(header)!, stored }
   }
@@ -243,21 +252,6 @@ class FileDeadLetters implements DeadLetters {
     await file.handle.close().catch(() => {})
     if (file.stored.letters > 0) return
     this.#files.delete(file.name)
-    await rm(path.join(this.#directory, file.name), { force: true }).catch(() => {})
-  }
-}
-
-async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength; ) {
-    done += (await handle.write(bytes, done, bytes.byteLength - done, position + done)).bytesWritten
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
+    await removeFile(this.#directory, file.name).catch(() => {})
   }
 }

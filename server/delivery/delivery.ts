@@ -2,8 +2,10 @@
 import type { ReaderSeat } from '../../buffer/buffer.ts'
 import type { Sequence } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
+import type { OutputDesk } from '../core/output-desk.ts'
 import type { OutputStats } from '../core/output-stats.ts'
 import type { FilterOrder } from './filters/filter.ts'
+import type { LagLimit } from './lag.ts'
 
 /** Everything a delivery thread is told; plain data that crosses by structured clone. */
 export interface DeliveryOrder {
@@ -19,11 +21,14 @@ export interface DeliveryOrder {
   readonly filters: readonly FilterOrder[]
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   readonly retryLimit: number | undefined
+  /** Beyond it the oldest events are skipped; undefined: they never are. */
+  readonly lagLimit: LagLimit | undefined
   readonly sequence: Sequence
   /** `<buffer.path>/outputs/<output>`: the output's own folder. */
   readonly directory: string
   /** `<buffer.path>/dead-letters/<output>`: this output's dead letters and nothing else; made if need be. */
   readonly deadLetterDirectory: string
+  readonly deadLettersMaxBytes: number
   readonly logLevel: string
 }
 
@@ -34,6 +39,8 @@ export interface Delivery {
    * `elasticsearch answers 503; next try in 4 s`. `restarting`: the thread died.
    */
   state(): { readonly state: 'ok' | 'retrying' | 'blocked' | 'restarting'; readonly lastError: string | undefined }
+  /** Asks the thread. Rejects with LogboomError LB-P002 while the thread is away. */
+  readonly desk: OutputDesk
   /** Finishes the batches in flight, or leaves them in the buffer after `limitMs`; makes the cursor durable. */
   close(limitMs: number): Promise<void>
 }

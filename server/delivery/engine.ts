@@ -6,11 +6,15 @@ import type { Clock } from '../core/clock.ts'
 import type { Batch } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import type { OutputStats } from '../core/output-stats.ts'
-import { BatchDelivery, type RetryPolicy, type Tally } from './batch-delivery.ts'
+import { BatchDelivery, type BatchDeliveryParts, type RetryPolicy, type Tally } from './batch-delivery.ts'
 import { createCircuit } from './circuit.ts'
 import { createComplaints } from './complaints.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { createHealthBoard, type Health } from './health.ts'
+import { type LagLimit, skipWhatLags } from './lag.ts'
+import type { Redeliver } from './letter-desk.ts'
+import { type Rewind, rewind } from './rewind.ts'
+import { createRounds } from './rounds.ts'
 import { createStatsKeeper } from './stats-keeper.ts'
 
 export interface DeliveryParts {
@@ -22,8 +26,12 @@ export interface DeliveryParts {
   readonly stats: OutputStats
   readonly retry: RetryPolicy
   readonly limits: DeliveryLimits
+  /** Beyond it the oldest events are skipped; undefined: they never are. */
+  readonly lagLimit?: LagLimit | undefined
   readonly clock: Clock
   readonly log: Logger
+  /** Called once, with the ways to have events delivered that are done already. */
+  readonly onOpen?: (ways: { readonly redeliver: Redeliver; readonly rewind: Rewind }) => void
   /** Called with each change of the output's health. */
   readonly onHealth: (health: Health) => void
   /**
@@ -35,10 +43,15 @@ export interface DeliveryParts {
   readonly abandon: AbortSignal
 }
 
+type Signals = Pick<BatchDeliveryParts, 'stop' | 'abandon'>
+
 export interface DeliveryLimits extends ReadLimits {
   /** Batches in flight at a time; 1 keeps their order. */
   readonly concurrency: number
 }
+
+/** A replayed event is given back after so many tries: it is safe where it was, and someone waits for the answer. */
+const REPLAY_TRIES = 3
 
 /**
  * Delivers until the signal aborts; then makes the cursor durable and resolves. Closes nothing.
@@ -59,9 +72,24 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   const complaints = createComplaints(parts.output, parts.log, clock)
   const batchParts = { ...parts, circuit, health, complaints, stop, abandon, changed: keeper.refresh }
   const seats = createSeats(limits.concurrency)
+  const rounds = createRounds()
 
-  async function deliver(batch: Batch): Promise<void> {
-    const tally: Tally | undefined = await new BatchDelivery(batch, batchParts).run()
+  async function deliverUntil(signals: Signals): Promise<void> {
+    for (;;) {
+      await seats.oneFree()
+      const batch = await readOne(reader, limits, signals.stop)
+      if (batch === undefined) return
+      seats.take()
+      void deliver(batch, signals)
+        .catch((error: unknown) => failure.abort(error))
+        .finally(seats.giveBack)
+      // A reader and a writer that never wait would keep the thread from hearing anything else.
+      await nextTurn()
+    }
+  }
+
+  async function deliver(batch: Batch, signals: Signals): Promise<void> {
+    const tally: Tally | undefined = await new BatchDelivery(batch, { ...batchParts, ...signals }).run()
     if (tally !== undefined) {
       keeper.done(batch, tally)
       reader.commit(batch)
@@ -69,27 +97,54 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
     keeper.refresh()
   }
 
+  const again = createRedelivery(batchParts)
+
   parts.stats.set('blocked', 0)
+  /** Where the cursor jumps, the ledger is begun anew from there. */
+  const whileIdle = <T>(change: () => Promise<T>) =>
+    rounds.whileIdle(async () => {
+      const result = await change()
+      keeper.rebase()
+      return result
+    })
+  parts.onOpen?.({ redeliver: again.redeliver, rewind: (to) => whileIdle(() => rewind(reader, to)) })
+  if (parts.lagLimit !== undefined) void skipWhatLags({ ...parts, limit: parts.lagLimit, whileIdle }, ended.signal)
   void keeper.refreshEverySecond(ended.signal)
   try {
     while (!stop.aborted) {
-      await seats.oneFree()
-      const batch = await readOne(reader, limits, stop)
-      if (batch === undefined) break
-      seats.take()
-      void deliver(batch)
-        .catch((error: unknown) => failure.abort(error))
-        .finally(seats.giveBack)
-      // A reader and a writer that never wait would keep the thread from hearing anything else.
-      await nextTurn()
+      const round = rounds.begin()
+      await deliverUntil({ stop: AbortSignal.any([stop, round]), abandon: AbortSignal.any([abandon, round]) })
+      if (!failure.signal.aborted) await seats.allFree()
+      if (!stop.aborted) await rounds.end()
     }
-    if (!failure.signal.aborted) await seats.allFree()
+    if (!failure.signal.aborted) await again.settled()
     failure.signal.throwIfAborted()
     await reader.flush()
   } finally {
     failure.abort()
     ended.abort()
+    rounds.close()
     keeper.refresh()
+  }
+}
+
+/** The same circuit and the same writer, so that a replay takes no more of the destination than is allowed. */
+function createRedelivery(parts: BatchDeliveryParts): { redeliver: Redeliver; settled(): Promise<unknown> } {
+  const { retry, stop, abandon } = parts
+  let running: Promise<unknown> = Promise.resolve()
+  return {
+    redeliver(batch, deadLetters, patience) {
+      const run = new BatchDelivery(batch, {
+        ...parts,
+        deadLetters,
+        retry: { ...retry, limit: REPLAY_TRIES },
+        stop: AbortSignal.any([stop, patience]),
+        abandon: AbortSignal.any([abandon, patience]),
+      }).run()
+      running = run.catch(() => {})
+      return run
+    },
+    settled: () => running,
   }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.ts'
 import { OutputStats } from '../core/output-stats.ts'
 import { inSeconds } from './complaints.ts'
 import type { Delivery, DeliveryOrder } from './delivery.ts'
+import { DistantDesk } from './desk-messages.ts'
 import { backoffMs, type Random } from './retry.ts'
 import type { FromThread, ThreadData, ToThread } from './thread.ts'
 
@@ -57,6 +58,7 @@ interface Life {
 
 class ThreadDelivery implements Delivery {
   readonly stats = new OutputStats()
+  readonly desk: DistantDesk
   readonly #parts: Parts
   readonly #closing = new AbortController()
   #state: ReturnType<Delivery['state']> = { state: 'ok', lastError: undefined }
@@ -65,6 +67,7 @@ class ThreadDelivery implements Delivery {
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.desk = new DistantDesk(parts.order.output)
   }
 
   async start(): Promise<void> {
@@ -120,7 +123,10 @@ class ThreadDelivery implements Delivery {
     opened.promise.catch(() => {})
     let fault: Error | undefined
     worker.on('message', (message: FromThread) => {
-      if (message.kind === 'opened') opened.resolve()
+      if (message.kind === 'opened') {
+        this.desk.connect((question) => worker.postMessage(question))
+        opened.resolve()
+      } else if (message.kind === 'answered') this.desk.answered(message)
       else if (message.kind === 'closed') closed.resolve()
       else if (message.kind === 'failed') opened.reject(new Error(message.reason))
       else this.#state = message.health
@@ -129,6 +135,7 @@ class ThreadDelivery implements Delivery {
       fault = error instanceof Error ? error : new Error(String(error))
     })
     worker.on('exit', (code) => {
+      this.desk.disconnect()
       opened.reject(fault ?? new Error(`the thread ended with code ${code}`))
       ended.resolve(fault)
     })

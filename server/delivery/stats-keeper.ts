@@ -9,6 +9,8 @@ import type { Tally } from './batch-delivery.ts'
 import type { Circuit } from './circuit.ts'
 import type { DeadLetters } from './dead-letters.ts'
 
+/** Together all events that the output is done with. */
+const COUNTED = ['delivered', 'dead', 'dropped', 'joined', 'unmatched', 'damaged'] as const
 const REFRESH_INTERVAL_MS = 1_000
 
 export interface StatsParts {
@@ -23,6 +25,8 @@ export interface StatsKeeper {
   /** Counts a batch of which every event is done; called before it is committed. */
   done(batch: Batch, tally: Tally): void
   refresh(): void
+  /** The cursor has jumped: what is counted stays, and the ledger goes on from there. */
+  rebase(): void
   /** Resolves when the signal aborts. */
   refreshEverySecond(signal: AbortSignal): Promise<void>
 }
@@ -36,20 +40,29 @@ export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKee
   const { reader, deadLetters, stats, clock } = parts
   const unmatchedBefore = stats.get('unmatched')
   const damagedBefore = stats.get('damaged')
-  const filtered = stats.get('dropped') + stats.get('joined')
-  const counted = stats.get('delivered') + stats.get('dead') + filtered + unmatchedBefore + damagedBefore
-  const { cursor: firstCursor, doneBeyondEvents } = reader.status()
-  stats.set('startPosition', firstCursor + doneBeyondEvents - counted)
+  function begin(): void {
+    const counted = COUNTED.reduce((sum, name) => sum + stats.get(name), 0)
+    const { cursor, doneBeyondEvents } = reader.status()
+    // One of the two numbers is ahead for a moment: never the cursor, or events would seem to be missing.
+    stats.set('cursor', Math.min(stats.get('cursor'), cursor))
+    stats.set('startPosition', cursor + doneBeyondEvents - counted)
+  }
+  begin()
 
   let damageTold = 0
 
-  function refresh(): void {
-    const { cursor, oldestReceivedMs, unmatchedEvents, damagedEvents, lastDamagedChunk } = reader.status()
+  function countPassed(): void {
+    const { unmatchedEvents, damagedEvents, lastDamagedChunk } = reader.status()
     if (damagedEvents > damageTold) tellDamage(parts.log, lastDamagedChunk ?? 'the buffer', damagedEvents - damageTold)
     damageTold = damagedEvents
-    const { failures, openUntilMs, writing } = circuit.status()
     stats.set('unmatched', unmatchedBefore + unmatchedEvents)
     stats.set('damaged', damagedBefore + damagedEvents)
+  }
+
+  function refresh(): void {
+    const { cursor, oldestReceivedMs } = reader.status()
+    const { failures, openUntilMs, writing } = circuit.status()
+    countPassed()
     stats.set('oldestReceivedMs', oldestReceivedMs ?? 0)
     stats.set('deadLetters', deadLetters.count())
     stats.set('inFlight', writing)
@@ -62,6 +75,11 @@ export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKee
 
   return {
     refresh,
+    rebase() {
+      countPassed()
+      begin()
+      refresh()
+    },
     done(batch, { delivered, dead }) {
       stats.add('delivered', delivered)
       stats.add('dead', dead)

@@ -9,8 +9,10 @@ import { OutputStats } from '../core/output-stats.ts'
 import { createLogger } from '../logger.ts'
 import { type DeadLetters, openDeadLetters } from './dead-letters.ts'
 import type { DeliveryOrder } from './delivery.ts'
+import { answerQuestion, type DeskAnswer, type DeskQuestion } from './desk-messages.ts'
 import { type DeliveryLimits, runDelivery } from './engine.ts'
 import type { Health } from './health.ts'
+import { createDesk, type DeskParts } from './letter-desk.ts'
 import { parseMatch } from './match.ts'
 
 /** What the thread is born with. */
@@ -23,14 +25,12 @@ export type FromThread =
   | { readonly kind: 'opened' }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'health'; readonly health: Health }
+  | DeskAnswer
   /** The cursor is durable and everything is closed: the thread may be ended. */
   | { readonly kind: 'closed' }
 
-/** Finishes what is in flight, and leaves what is not done after `limitMs`. */
-export interface ToThread {
-  readonly kind: 'close'
-  readonly limitMs: number
-}
+/** `close`: finishes what is in flight, and leaves what is not done after `limitMs`. */
+export type ToThread = { readonly kind: 'close'; readonly limitMs: number } | DeskQuestion
 
 interface Opened {
   readonly reader: Reader
@@ -55,7 +55,8 @@ async function openParts(): Promise<Opened> {
   const reader = await filtering(await openReader(order.seat, parseMatch(order.match)))
   const { output: name, sequence, directory } = order
   const writer = await output.open(options, { name, sequence, directory, log, clock: systemClock })
-  return { reader, writer, deadLetters: await openDeadLetters(order.deadLetterDirectory, { log }), limits }
+  const deadLetters = await openDeadLetters(order.deadLetterDirectory, { log, bytesMax: order.deadLettersMaxBytes })
+  return { reader, writer, deadLetters, limits }
 }
 
 /** Without filters the reader is as it was. */
@@ -68,14 +69,31 @@ async function filtering(reader: Reader): Promise<Reader> {
   return new FilteringReader({ reader, chain, stats, clock: systemClock })
 }
 
+/** Answers what the main thread asks. */
+function openDesk(
+  ways: Pick<DeskParts, 'redeliver' | 'rewind'>,
+  store: DeadLetters,
+  trouble: () => string | undefined,
+) {
+  const { output, deadLetterDirectory: directory, batch } = order
+  const own = { output, directory, store, stats, clock: systemClock, batchBytes: batch.sizeBytes }
+  const desk = createDesk({ ...own, ...ways, trouble })
+  port.on('message', async (message: ToThread) => {
+    if (message.kind === 'ask') tell(await answerQuestion(desk, message))
+  })
+  return desk
+}
+
 async function run(parts: Opened): Promise<void> {
   const stop = new AbortController()
   const abandon = new AbortController()
-  port.on('message', ({ limitMs }: ToThread) => {
+  let health: Health | undefined
+  let desk: ReturnType<typeof createDesk> | undefined
+  port.on('message', (message: ToThread) => {
+    if (message.kind === 'ask') return
     stop.abort()
-    setTimeout(() => abandon.abort(), limitMs).unref()
+    setTimeout(() => abandon.abort(), message.limitMs).unref()
   })
-  tell({ kind: 'opened' })
   await runDelivery({
     ...parts,
     output: order.output,
@@ -83,10 +101,19 @@ async function run(parts: Opened): Promise<void> {
     retry: { limit: order.retryLimit, random: Math.random },
     clock: systemClock,
     log,
-    onHealth: (health) => tell({ kind: 'health', health }),
+    onHealth: (news) => {
+      health = news
+      tell({ kind: 'health', health })
+    },
+    lagLimit: order.lagLimit,
+    onOpen: ({ redeliver, rewind }) => {
+      desk = openDesk({ redeliver, rewind }, parts.deadLetters, () => health?.lastError)
+      tell({ kind: 'opened' })
+    },
     signal: stop.signal,
     abandon: abandon.signal,
   })
+  await desk?.idle()
   await parts.writer.close()
   await parts.deadLetters.close()
   await parts.reader.close()

@@ -159,6 +159,8 @@ describe('api', () => {
       '/readyz',
       '/metrics',
       ...['status', 'events', 'histogram', 'fields', 'tail'].map((p) => `/api/v1/${p}`),
+      ...['', '/{output}', '/{output}/replay', '/{output}/discard'].map((p) => `/api/v1/dead-letters${p}`),
+      '/api/v1/outputs/{output}/replay',
     ]
     assert.deepEqual(Object.keys(body.paths).sort(), paths.sort())
     assert.equal(body.paths['/api/v1/events']?.get.parameters.length, 6)

@@ -3,6 +3,7 @@ import type { AdminSources } from '../../server/admin/sources.ts'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { Logger } from '../../server/core/log.ts'
 import { createInputStats } from '../../server/core/metrics.ts'
+import type { OutputDesk } from '../../server/core/output-desk.ts'
 import { OutputStats } from '../../server/core/output-stats.ts'
 import type { EventSearch, SearchHit, SearchQuery } from '../../server/core/search.ts'
 import type { InputReport, OutputReport, StatusReport } from '../../server/core/status.ts'
@@ -139,6 +140,7 @@ export function fakeSources() {
   const input = createInputStats()
   const output = new OutputStats()
   const search = new MemorySearch()
+  const desks = new Map<string, OutputDesk>()
   const sources = {
     report: statusReport(),
     search: search as EventSearch | undefined,
@@ -147,8 +149,9 @@ export function fakeSources() {
     status: () => sources.report,
     inputs: () => [{ name: 'forward', stats: input }],
     outputs: () => [{ name: 'local', stats: output }],
+    desks: () => desks,
     buffer: () => sources.report.buffer,
     eventLoopDelaySeconds: () => 0.125,
   }
-  return { sources: sources satisfies AdminSources, input, output, search }
+  return { sources: sources satisfies AdminSources, input, output, search, desks }
 }

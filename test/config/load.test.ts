@@ -34,7 +34,8 @@ test('what is left out has its default, in base units', async () => {
   assert.deepEqual(common, {
     ...{ name: 'store', type: 'store', module: STUBS.outputs.store, match: '**', filters: [] },
     batch: { sizeBytes: 2_097_152, events: 50_000, ageMs: 200 },
-    ...{ retryLimit: undefined, onLag: 'block' },
+    ...{ retryLimit: undefined, deadLettersMaxBytes: 256 * 2 ** 20, onLag: 'block' },
+    lagLimit: { bytes: undefined, ageMs: undefined },
   })
 })
 

@@ -88,6 +88,41 @@ test('a destination that asks for less gets half as many', async () => {
   assert.equal(circuit.status().writing, 4)
 })
 
+/** Writes that are out at a time, round by round; in each all answer the same. */
+async function roundsOf(circuit: Circuit, passes: (Pass | undefined)[], done: number, count: number) {
+  const rounds: number[] = []
+  for (let from = done; rounds.length < count; ) {
+    const round = passes.slice(from)
+    rounds.push(round.length)
+    from += round.length
+    for (const pass of round) circuit.succeeded(pass!)
+    await settle()
+  }
+  return rounds
+}
+
+test('strains that were under way together count once; then it is one more a round', async () => {
+  const { ask, passes, circuit } = setUp(8)
+  ask(200)
+  await settle()
+  for (const pass of passes.slice(0, 8)) circuit.strained(pass!)
+  await settle()
+  assert.deepEqual(await roundsOf(circuit, passes, 8, 7), [4, 5, 6, 7, 8, 8, 8])
+})
+
+test('after an outage they double up to where the destination was known to be well', async () => {
+  const { ask, passes, circuit, clock } = setUp(16)
+  ask(200)
+  await settle()
+  circuit.strained(passes[0]!)
+  for (const pass of passes.slice(1, 16)) circuit.abandoned(pass!)
+  await settle()
+  const done = passes.length
+  for (const pass of passes.slice(16)) circuit.failed(pass!, () => 100)
+  await clock.advance(100)
+  assert.deepEqual(await roundsOf(circuit, passes, done, 7), [1, 2, 4, 8, 9, 10, 11])
+})
+
 test('who gives up waiting is let go, and takes nobody’s place', async () => {
   const { ask, passes, circuit } = setUp(1)
   const gone = new AbortController()

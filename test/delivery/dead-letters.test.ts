@@ -3,13 +3,14 @@ import { appendFile, copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { readDeadLetters } from '../../server/delivery/dead-letter-files.ts'
 import {
   createFileHeader,
   type DeadLetter,
   encodeDeadLetter,
   saltOf,
 } from '../../server/delivery/dead-letter-format.ts'
-import { DeadLettersFullError, openDeadLetters, readDeadLetters } from '../../server/delivery/dead-letters.ts'
+import { DeadLettersFullError, openDeadLetters } from '../../server/delivery/dead-letters.ts'
 import { createFakeLogger } from './fakes.ts'
 
 const letter = (n: number, text = 'läßt sich nicht lesen'): DeadLetter => ({
@@ -32,7 +33,8 @@ async function scratch(t: TestContext): Promise<string> {
 }
 
 const read = (directory: string) => Array.fromAsync(readDeadLetters(directory))
-const opened = (directory: string, options = {}) => openDeadLetters(directory, { log: createFakeLogger(), ...options })
+const opened = (directory: string, options = {}) =>
+  openDeadLetters(directory, { log: createFakeLogger(), bytesMax: 2 ** 20, ...options })
 
 async function keep(directory: string, ...letters: DeadLetter[]): Promise<void> {
   const store = await opened(directory)
@@ -132,7 +134,7 @@ test('a file of another version stays as it is, and new letters go to the next',
   const foreign = Buffer.from('LOGBDEAD\x02\x00 whatever a later version may write')
   await writeFile(path.join(directory, FIRST), foreign)
   const log = createFakeLogger()
-  const store = await openDeadLetters(directory, { log })
+  const store = await openDeadLetters(directory, { log, bytesMax: 2 ** 20 })
   await store.append([letter(0)])
   await store.close()
   assert.deepEqual(await readFile(path.join(directory, FIRST)), foreign)

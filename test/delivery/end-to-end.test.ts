@@ -48,6 +48,8 @@ async function setUp(t: TestContext) {
       sequence: { seed: 0, step: 1 },
       directory: own,
       deadLetterDirectory: path.join(directory, 'dead-letters'),
+      deadLettersMaxBytes: 2 ** 20,
+      lagLimit: undefined,
       logLevel: 'silent',
     }
     const delivery = await startDelivery(order, log, { random: () => 0 })
@@ -111,6 +113,6 @@ test('a thread that dies in the middle loses nothing, and its ledger balances af
 })
 
 async function deadIds(directory: string): Promise<string[]> {
-  const { readDeadLetters } = await import('../../server/delivery/dead-letters.ts')
+  const { readDeadLetters } = await import('../../server/delivery/dead-letter-files.ts')
   return (await Array.fromAsync(readDeadLetters(directory))).map((letter) => letter.id)
 }

@@ -109,6 +109,8 @@ export function createFakeReader(batches: readonly Batch[], journal: string[] = 
     finish: (positions) => void journal.push(`finish ${positions.join(',')}`),
     flush: async () => void journal.push('flush'),
     seek: async () => {},
+    skip: async () => 0,
+    parts: async () => [],
     status() {
       const firstOpen = batches.find((batch) => !isDone(batch))
       const lagEvents = batches.reduce((sum, batch) => sum + (isDone(batch) ? 0 : batch.count), 0)
@@ -181,6 +183,7 @@ export function createFakeDeadLetters(journal: string[] = [], faults: Error[] = 
       letters.push(...more.map((letter) => ({ ...letter, entry: Uint8Array.from(letter.entry) })))
       journal.push(`dead ${more.map((it) => it.position).join(',')}`)
     },
+    async replace() {},
     count: () => letters.length,
     close: async () => {},
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readDeadLetters } from '../../server/delivery/dead-letters.ts'
+import { readDeadLetters } from '../../server/delivery/dead-letter-files.ts'
 import type { Delivery, DeliveryOrder } from '../../server/delivery/delivery.ts'
 import { startDelivery } from '../../server/delivery/start-delivery.ts'
 import { createFakeLogger } from './fakes.ts'
@@ -43,6 +43,8 @@ async function prepare(t: TestContext, options: Options & { readonly module?: st
     sequence: { seed: 0, step: 1 },
     directory,
     deadLetterDirectory: path.join(directory, 'dead-letters'),
+    deadLettersMaxBytes: 2 ** 20,
+    lagLimit: undefined,
     logLevel: 'silent',
   }
   const log = createFakeLogger()

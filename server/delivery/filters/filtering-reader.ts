@@ -4,7 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Reader, ReaderStatus, ReadLimits } from '../../../buffer/buffer.ts'
+import type { Reader, ReaderStatus, ReadLimits, StoredPart } from '../../../buffer/buffer.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Batch, Position } from '../../core/event.ts'
 import type { OutputStats } from '../../core/output-stats.ts'
@@ -76,10 +76,17 @@ export class FilteringReader implements Reader {
 
   /** What waits is forgotten: it is read again from there, or was done in another way. */
   async seek(to: Position): Promise<void> {
-    await this.#reading?.batch.catch(() => {})
-    this.#reading = undefined
-    this.#parts.chain.forget()
+    await this.#forget()
     await this.#parts.reader.seek(to)
+  }
+
+  async skip(to: Position): Promise<number> {
+    await this.#forget()
+    return this.#parts.reader.skip(to)
+  }
+
+  parts(): Promise<readonly StoredPart[]> {
+    return this.#parts.reader.parts()
   }
 
   status(): ReaderStatus {
@@ -88,6 +95,13 @@ export class FilteringReader implements Reader {
 
   close(): Promise<void> {
     return this.#parts.reader.close()
+  }
+
+  async #forget(): Promise<void> {
+    await this.#reading?.batch.catch(() => {})
+    this.#reading = undefined
+    this.#lent.clear()
+    this.#parts.chain.forget()
   }
 
   async #next(limits: ReadLimits, signal: AbortSignal): Promise<Origin> {

@@ -1,0 +1,52 @@
+/** Errors of what is asked of an output while it runs: a part of the table in errors.ts, and read through it. */
+import type { ErrorSpec } from './errors.ts'
+
+export const DEAD_LETTER_ERRORS = {
+  'LB-P001': {
+    name: 'NoSuchOutput',
+    exit: 64,
+    text: 'there is no output `{output}`',
+    help: 'Its name is that under `outputs`; there are {known}.',
+  },
+  'LB-P002': {
+    name: 'OutputAway',
+    exit: 69,
+    text: 'output `{output}` cannot be asked now',
+    help: 'It is being started again, or stopped; ask once more in a while. `logboom status` shows how it is.',
+  },
+  'LB-P003': {
+    name: 'ReplayFailed',
+    exit: 1,
+    text: 'output `{output}` did not take its dead letters: {reason}',
+    help: 'They are kept, with their attempts counted. Replay them again when the destination works.',
+  },
+  'LB-P004': {
+    name: 'LettersUnreadable',
+    exit: 74,
+    text: 'the dead letters cannot be read or changed: {reason}',
+    help: 'Look at the disk and at who may read the folder `dead-letters` of the buffer.',
+  },
+  'LB-P005': {
+    name: 'DiscardWhat',
+    exit: 64,
+    text: 'it was not said which dead letters to discard',
+    help: 'Name them with `--cause CAUSE`, or say `--all`.',
+  },
+  'LB-P006': {
+    name: 'EventsSkipped',
+    text: 'output `{output}` lagged too far and skipped {count} events, positions {from} to {to}',
+    help: 'They are counted as dropped (`on_lag: skip`). `lag_limit` says how far it may lag.',
+  },
+  'LB-P007': {
+    name: 'LagLimitMissing',
+    exit: 78,
+    text: '`{key}` is `skip`, and `lag_limit` does not say from when on',
+    help: 'For instance `lag_limit: { size: 1GiB }` or `lag_limit: { age: 1h }`.',
+  },
+  'LB-P008': {
+    name: 'NothingToReplay',
+    exit: 1,
+    text: 'there is nothing to replay: events are stored from position {first} on and delivered up to {cursor}',
+    help: 'Name an earlier time or position. What every output had passed is deleted.',
+  },
+} as const satisfies Record<string, ErrorSpec>

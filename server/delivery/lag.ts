@@ -1,0 +1,85 @@
+/** What becomes of events that an output does not get rid of: `on_lag: skip` gives up the oldest of them. */
+import type { Reader, StoredPart } from '../../buffer/buffer.ts'
+import type { Clock } from '../core/clock.ts'
+import { LogboomError } from '../core/errors.ts'
+import type { Position } from '../core/event.ts'
+import type { Logger } from '../core/log.ts'
+import type { OutputStats } from '../core/output-stats.ts'
+
+const LOOK_INTERVAL_MS = 1_000
+
+/** How far an output may stay behind before the oldest events are skipped; one of them at least. */
+export interface LagLimit {
+  readonly bytes: number | undefined
+  readonly ageMs: number | undefined
+}
+
+/**
+ * Where to go on so that no more than the limit lies behind; undefined: nothing is to be skipped. Whole parts are
+ * skipped, since only that makes room, and never the one that is being written. A part is too old when the next one
+ * was begun that long ago.
+ */
+export function skipTarget(
+  parts: readonly StoredPart[],
+  { cursor, nowMs, limit }: { readonly cursor: Position; readonly nowMs: number; readonly limit: LagLimit },
+): Position | undefined {
+  let bytes = parts.reduce(
+    (sum, part, index) => ((parts[index + 1]?.from ?? Infinity) > cursor ? sum + part.bytes : sum),
+    0,
+  )
+  let target: Position | undefined
+  for (const [index, part] of parts.entries()) {
+    const next = parts[index + 1]
+    if (next === undefined) break
+    if (next.from <= cursor) continue
+    const isOld = limit.ageMs !== undefined && nowMs - next.createdMs > limit.ageMs
+    if (!isOld && (limit.bytes === undefined || bytes <= limit.bytes)) break
+    bytes -= part.bytes
+    target = next.from
+  }
+  return target
+}
+
+export interface LagParts {
+  readonly output: string
+  readonly reader: Reader
+  readonly stats: OutputStats
+  readonly clock: Clock
+  readonly log: Logger
+  readonly limit: LagLimit
+  /** Runs a change while nothing is in flight. */
+  readonly whileIdle: (change: () => Promise<void>) => Promise<void>
+}
+
+/** Looks once a second until the signal aborts. What it cannot look at now, it looks at then. */
+export async function skipWhatLags(parts: LagParts, signal: AbortSignal): Promise<void> {
+  const { clock, log, output } = parts
+  for (;;) {
+    await clock.sleep(LOOK_INTERVAL_MS, signal)
+    if (signal.aborted) return
+    try {
+      if ((await targetOf(parts)) !== undefined) await parts.whileIdle(() => skip(parts))
+    } catch (error) {
+      if (signal.aborted) return
+      log.debug({ err: error, output }, 'how far the output lags could not be told')
+    }
+  }
+}
+
+async function targetOf({ reader, clock, limit }: LagParts): Promise<Position | undefined> {
+  return skipTarget(await reader.parts(), { cursor: reader.status().cursor, nowMs: clock.now(), limit })
+}
+
+/** Counted before the cursor moves, so that the ledger adds up at any time. */
+async function skip(parts: LagParts): Promise<void> {
+  const { output, reader, stats, log } = parts
+  // What was in flight may be done now.
+  const to = await targetOf(parts)
+  if (to === undefined) return
+  const from = reader.status().cursor
+  const count = await reader.skip(to)
+  stats.add('dropped', count)
+  await reader.flush()
+  const error = new LogboomError('LB-P006', { output, count, from, to: to - 1 })
+  log.warn({ code: error.code, count, from, to: to - 1 }, `${error.message}. ${error.help}`)
+}
