@@ -10,8 +10,7 @@ import {
   findFrame,
   frameBytes,
   groupCrc,
-  ID_OF_MESSAGE,
-  LABEL_BYTES,
+  ID_OF_BUFFER,
   MESSAGES,
   payloadCrc,
   placeFrame,
@@ -22,7 +21,7 @@ import {
   STREAM,
   viewOf,
 } from './chunk-format.ts'
-import { ID_BASE_BYTES, idBaseText } from './event-id.ts'
+import { rememberedBy } from './event-id.ts'
 import { type OpenFile, readDespiteErrors } from './file-system.ts'
 
 const BLOCK_BYTES = 1024 * 1024
@@ -196,10 +195,10 @@ class Scanner {
     const { verifyPayloads } = this.#options
     if (!verifyPayloads && !this.#options.wantMessages) return
     const from = verifyPayloads ? start : start + FRAME_HEADER_BYTES + header.packedBytes
-    const bytes = verifyPayloads ? frame : LABEL_BYTES
+    const bytes = verifyPayloads ? frame : header.payloadBytes - header.packedBytes
     if (!this.#has(from, bytes)) await this.#load(from, bytes)
     if (verifyPayloads) this.#verify(start, frame)
-    else this.#noteMessage(from - this.#base)
+    else this.#noteMessage(start - this.#base)
   }
 
   #verify(start: number, frame: number): void {
@@ -208,13 +207,16 @@ class Scanner {
     if (label === undefined || payloadCrc(this.#bytes, at, this.#header) !== this.#header.payloadCrc) {
       this.#group.damages.push({ offset: start, bytes: frame })
       this.#group.damagedEvents += this.#header.count
-    } else if (label.idKind === ID_OF_MESSAGE && this.#options.wantMessages)
-      this.#group.messages.push(idBaseText(label.idBase))
+    } else if (this.#options.wantMessages) this.#noteMessage(at)
   }
 
-  #noteMessage(label: number): void {
-    if (!this.#options.wantMessages || this.#bytes[label + 29] !== ID_OF_MESSAGE) return
-    this.#group.messages.push(idBaseText(this.#bytes.subarray(label, label + ID_BASE_BYTES)))
+  /** The frame at `at` is a STREAM whose label is in memory. */
+  #noteMessage(at: number): void {
+    const { packedBytes, count } = this.#header
+    if (this.#bytes[at + FRAME_HEADER_BYTES + packedBytes + 29] === ID_OF_BUFFER) return
+    const label = readLabel(this.#bytes, this.#view, at, this.#header)
+    const id = label === undefined ? undefined : rememberedBy(label, count)
+    if (id !== undefined) this.#group.messages.push(id)
   }
 
   /** At a COMMIT or a SEAL. */
