@@ -22,7 +22,7 @@ export interface IntakeOptions {
   readonly openSpool: () => Promise<Spool>
   readonly decompressionBytes: number
   readonly peer: string
-  /** Whether the option `event_id` is believed: who gives an id that another event has can keep that from being stored. */
+  /** Whether `event_id` is believed: who gives an id that another event has can keep that one out of a store. */
   readonly takesEventIds: boolean
   /** Counts what is left out and tells the operator; the connection stays. */
   readonly leftOut: (reason: RejectReason, count: number, why: string) => void
