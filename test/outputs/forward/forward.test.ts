@@ -155,7 +155,7 @@ test('over TLS, with a certificate of its own, compressed', async (t) => {
 const fails = (fault: string, words: RegExp) => (error: unknown) =>
   error instanceof OutputError && error.fault === fault && words.test(error.message)
 
-test('what only an operator can mend blocks: the key, the user, the certificate, no key where one is asked for', async (t) => {
+test('what only an operator can mend blocks: another key, another user, no key, TLS where there is none', async (t) => {
   const server = await startServer({ config: { ...KEY, users: [{ username: 'alice', password: 'pa55' }] } })
   const attempt = async (over: Partial<ForwardConfig>, words: RegExp, own: Partial<ServerConfig> = {}) => {
     const writer = await openWriter(t, [serverAt(server.port, own)], over)
