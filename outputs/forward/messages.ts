@@ -1,7 +1,7 @@
 /**
  * A batch as Forward messages, one for each stored stream. Pure. The stored entries go out as the bytes they are.
  *
- *   93 <tag> db LLLLLLLL <entries> <option>               as fluentd has it: entries as str32, compressed ones too
+ *   93 <tag> c6 LLLLLLLL <entries> <option>               entries as bin, which every server takes for bytes
  *   option  {size, compressed, event_id?, chunk?}         [Forward spec v1, "PackedForward"]
  *
  *   chunk     base64 of id base (12 bytes) ‖ index (6 bytes, big-endian): 24 characters, as most clients have
@@ -82,7 +82,7 @@ function encodePart(part: Part, first: number, options: MessageOptions): WireMes
   const isCompressed = options.compress !== 'text' && packed.length >= COMPRESS_BYTES_MIN
   const entries = isCompressed ? compress(packed, options.compress) : packed
   const chunk = chunkId(part)
-  const head = Buffer.concat([Buffer.of(0x93), str(tag), wide(0xdb, entries.length)])
+  const head = Buffer.concat([Buffer.of(0x93), str(tag), wide(0xc6, entries.length)])
   const pairs: Buffer[] = [
     Buffer.concat([str('size'), wide(0xce, count)]),
     Buffer.concat([str('compressed'), str(isCompressed ? options.compress : 'text')]),
@@ -114,5 +114,5 @@ function chunkId({ idBase, idIndex }: Part): string {
  */
 export function encodeQuestion(chunk: string): Buffer {
   const option = Buffer.concat([Buffer.of(0x81), str('chunk'), str(chunk)])
-  return Buffer.concat([Buffer.of(0x93), str('logboom.heartbeat'), wide(0xdb, 0), option])
+  return Buffer.concat([Buffer.of(0x93), str('logboom.heartbeat'), wide(0xc6, 0), option])
 }

@@ -9,53 +9,13 @@ import { createByteSink, emptySink } from '../../../outputs/encoding/byte-sink.t
 import { createDocumentCursor, enterStream, readEventTime, writeDocument } from '../../../outputs/encoding/document.ts'
 import { output } from '../../../outputs/forward/forward.ts'
 import { OutputError, type Writer } from '../../../outputs/output.ts'
-import type { ConfigOf } from '../../../server/core/fields.ts'
 import { LIMITS, NO_SIGNAL, quickFileSystem, readerOf } from '../../buffer/harness.ts'
 import { startServer } from '../../conformance/clients/forward-server.ts'
 import { batchOf, idsOf, makeBatch } from '../../conformance/make-batch.ts'
 import { outputContext, testOutput } from '../../conformance/output.ts'
+import { configFor, type ForwardConfig, type ServerConfig, serverAt, TLS_OFF } from './forward-config.ts'
 
-type ForwardConfig = ConfigOf<typeof output.fields>
-type ServerConfig = ForwardConfig['servers'][number]
-
-const TLS_OFF: ForwardConfig['tls'] = {
-  enabled: false,
-  ca_path: undefined,
-  cert_path: undefined,
-  private_key_path: undefined,
-  private_key_passphrase: undefined,
-  verify_hostname: true,
-  insecure: false,
-}
 const KEY = { shared_key: 'secret', self_hostname: 'receiver' }
-
-function serverAt(port: number, over: Partial<ServerConfig> = {}): ServerConfig {
-  const none = { name: undefined, shared_key: undefined, username: undefined, password: undefined }
-  return { host: '127.0.0.1', port, weight: 60, standby: false, ...none, ...over }
-}
-
-function configFor(servers: readonly ServerConfig[], over: Partial<ForwardConfig> = {}): ForwardConfig {
-  return {
-    servers,
-    shared_key: undefined,
-    self_hostname: 'agent',
-    tls: TLS_OFF,
-    compress: 'text',
-    chunk_limit_size: 4 * 1024 * 1024,
-    require_ack_response: true,
-    ack_response_timeout: 190_000,
-    send_timeout: 60_000,
-    hard_timeout: 60_000,
-    heartbeat_type: 'none',
-    heartbeat_interval: 20,
-    phi_failure_detector: true,
-    phi_threshold: 16,
-    recover_wait: 60_000,
-    keepalive: true,
-    concurrency: 1,
-    ...over,
-  }
-}
 
 async function openWriter(
   t: Pick<TestContext, 'after'>,
