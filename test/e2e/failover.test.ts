@@ -3,12 +3,12 @@
  * whatever becomes of the primary, of the agent, or of the acks between them.
  */
 import assert from 'node:assert/strict'
-import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BulkSink, startBulkSink } from '../load/bulk-sink.ts'
-import { freePort } from '../services/launchers/server-process.ts'
+import { createRandom } from '../random.ts'
+import { type CuttingProxy, startCuttingProxy } from '../services/launchers/cutting-proxy.ts'
 import { startLoad } from './load-run.ts'
 import { createSite, type Program, ROOT, type Site } from './program.ts'
 
@@ -16,6 +16,7 @@ import { createSite, type Program, ROOT, type Site } from './program.ts'
 const STOP_MS = Number(process.env.LOGBOOM_TEST_STOP_MS ?? 20_000)
 const EVENTS = Number(process.env.LOGBOOM_TEST_EVENTS ?? 40_000)
 const RATE = 2_000
+const SEED = Number(process.env.LOGBOOM_TEST_SEED ?? Date.now() % 1_000_000)
 const CONNECTIONS = 2
 const HARD_TIMEOUT_MS = 3_000
 /** What a busy machine may add to it. */
@@ -145,36 +146,39 @@ test('the agent is killed and started again, three times', async (t) => {
 })
 
 test('acks get lost between the agent and the primary', async (t) => {
-  const pair = await startPair(t, WAYS.plain, (port) => startAckThief(t, port))
+  const proxy = Promise.withResolvers<CuttingProxy>()
+  const pair = await startPair(t, WAYS.plain, (port) => startProxy(t, port, proxy))
+  const { lose } = await proxy.promise
+  lose(0.3)
   const load = startAgentLoad(pair, EVENTS)
   await load.report
   await assertOnce(pair, EVENTS)
   t.diagnostic(`${pair.sink.stats.conflicts} events came twice and were told by their ids`)
+  assert.ok((await proxy.promise).cuts > 0)
   assert.ok(pair.sink.stats.conflicts > 0, 'what was not acknowledged must have come to both')
 })
 
-/** Takes all that it is sent, and of the answers passes on every other; instead of the rest it closes. */
-async function startAckThief(t: TestContext, target: number): Promise<number> {
-  let answers = 0
-  const sockets = new Set<Socket>()
-  const keep = (socket: Socket) => sockets.add(socket.on('error', () => {}))
-  const server = createServer((client) => {
-    const upstream = connect(target, '127.0.0.1')
-    keep(client)
-    keep(upstream)
-    client.pipe(upstream)
-    upstream.on('data', (read) => {
-      answers += 1
-      if (answers % 2 === 0) client.write(read)
-      else client.destroy()
-    })
-    upstream.once('close', () => client.destroy())
-  })
-  const port = await freePort()
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-  t.after(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return port
+test('the way to the primary comes and goes', async (t) => {
+  const proxy = Promise.withResolvers<CuttingProxy>()
+  const pair = await startPair(t, WAYS['with a key and gzip'], (port) => startProxy(t, port, proxy))
+  const { block, unblock } = await proxy.promise
+  const load = startAgentLoad(pair, EVENTS)
+  for (let round = 0; round < 3; round += 1) {
+    await untilReceived(pair.primary, 1)
+    block()
+    await untilReceived(pair.standby, 1)
+    unblock()
+  }
+  await load.report
+  await assertOnce(pair, EVENTS)
+  t.diagnostic(`${pair.sink.stats.conflicts} events came twice and were told by their ids`)
+})
+
+/** @returns its port. */
+async function startProxy(t: TestContext, port: number, made: PromiseWithResolvers<CuttingProxy>): Promise<number> {
+  t.diagnostic(`seed ${SEED}`)
+  const proxy = await startCuttingProxy(port, createRandom(SEED))
+  t.after(() => proxy.close())
+  made.resolve(proxy)
+  return proxy.port
 }
