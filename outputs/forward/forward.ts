@@ -76,6 +76,7 @@ function createWriter(servers: readonly Server[], config: ForwardConfig): Writer
     compress: config.compress,
     chunkBytes: config.chunk_limit_size,
     asksForAcks: config.require_ack_response,
+    givesIds: servers.every(({ options: { proofs } }) => proofs !== undefined),
   }
   return {
     write: (batch, signal) => deliver(encodeMessages(batch, options), balancer.order(), signal),

@@ -5,7 +5,7 @@
  *   option  {size, compressed, event_id?, chunk?}         [Forward spec v1, "PackedForward"]
  *
  *   chunk     base64 of id base (12 bytes) ‖ index (6 bytes, big-endian): 24 characters, as most clients have
- *   event_id  `<id base>.<index>` of the first event, for a Logboom: others leave what they do not know
+ *   event_id  `<id base>.<index>` of the first event, for a Logboom that knows the key: it keeps these ids
  *
  * Both are made of what stands in the buffer, and a stored stream is cut at the same places each time. So a message is
  * the same after a restart and for another server, and a Logboom that makes its event ids of chunk, tag and entries
@@ -28,6 +28,8 @@ export interface MessageOptions {
   /** A stream of more bytes becomes several messages, each of one event at least. */
   readonly chunkBytes: number
   readonly asksForAcks: boolean
+  /** Whether `event_id` is sent: only where every server believes it, or the same event would have two ids. */
+  readonly givesIds: boolean
 }
 
 export interface WireMessage {
@@ -87,7 +89,7 @@ function encodePart(part: Part, first: number, options: MessageOptions): WireMes
     Buffer.concat([str('size'), wide(0xce, count)]),
     Buffer.concat([str('compressed'), str(isCompressed ? options.compress : 'text')]),
   ]
-  if (part.idIndex + count - 1 <= INDEX_MAX) {
+  if (options.givesIds && part.idIndex + count - 1 <= INDEX_MAX) {
     pairs.push(Buffer.concat([str('event_id'), str(`${part.idBase}.${part.idIndex}`)]))
   }
   if (options.asksForAcks) pairs.push(Buffer.concat([str('chunk'), str(chunk)]))

@@ -90,6 +90,19 @@ test('behind a key the receiver keeps the event ids; without one they are the sa
   assert.deepEqual(await ids({}, undefined), first)
 })
 
+test('where one of the servers has no key, the ids are the same at both all the same', async (t) => {
+  const [keyed, open] = [await startServer({ config: KEY }), await startServer()]
+  const ids: string[][] = []
+  for (const first of [keyed, open]) {
+    const servers = [serverAt(keyed.port, { shared_key: 'secret' }), serverAt(open.port)]
+    const order = first === keyed ? servers : servers.toReversed()
+    const writer = await openWriter(t, [order[0]!, { ...order[1]!, standby: true }])
+    assert.deepEqual(await writer.write(TWO_TAGS, NO_SIGNAL), ACCEPTED)
+    ids.push((await first.stored(3)).map(({ id }) => id))
+  }
+  assert.deepEqual(ids[0], ids[1])
+})
+
 test('a user signs in', async (t) => {
   const users = [{ username: 'alice', password: 'pa55' }]
   const server = await startServer({ config: { ...KEY, users } })
@@ -267,4 +280,21 @@ test('a datagram is a heartbeat where it is answered: who does not answer is los
   const writer = await output.open(configFor(servers, over), { ...context, log })
   t.after(() => writer.close())
   assert.equal(await warned.promise, 'server mute is lost: its heartbeats do not come')
+})
+
+test('faults of a configuration: nobody to send to, half a certificate, a user without a key', () => {
+  const faultsOf = (servers: readonly ServerConfig[], over: Partial<ForwardConfig> = {}) =>
+    output.check!(configFor(servers, over)).map(({ key }) => key.join('.'))
+  assert.deepEqual(faultsOf([serverAt(1)]), [])
+  assert.deepEqual(faultsOf([]), ['servers'])
+  assert.deepEqual(faultsOf([serverAt(1, { weight: 0 })]), ['servers'])
+  assert.deepEqual(faultsOf([serverAt(1)], { tls: { ...TLS_OFF, cert_path: '/c.pem' } }), ['tls.cert_path'])
+  const user = { username: 'alice', password: 'pa55' }
+  assert.deepEqual(faultsOf([serverAt(1), serverAt(2, user)]), ['servers.1.username'])
+  assert.deepEqual(faultsOf([serverAt(1, user)], { shared_key: 'k3y' }), [])
+})
+
+test('certificates that cannot be read are said when it is opened', async () => {
+  const tls = { ...TLS_OFF, enabled: true, ca_path: '/nowhere/ca.pem' }
+  await assert.rejects(output.open(configFor([serverAt(1)], { tls }), outputContext()), { code: 'LB-O004' })
 })

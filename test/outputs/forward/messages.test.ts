@@ -8,7 +8,7 @@ import { halve } from '../../../server/delivery/batch-selection.ts'
 import { idsOf, makeBatch, packEntries } from '../../conformance/make-batch.ts'
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' })
-const PLAIN: MessageOptions = { compress: 'text', chunkBytes: 1 << 20, asksForAcks: true }
+const PLAIN: MessageOptions = { compress: 'text', chunkBytes: 1 << 20, asksForAcks: true, givesIds: true }
 const events = (count: number) => Array.from({ length: count }, (_, n) => ({ time: 1, record: { n } }))
 
 const bytesOf = ({ pieces }: WireMessage) => Buffer.concat(pieces)
@@ -35,9 +35,13 @@ test('a message, byte for byte', () => {
   assert.equal(message!.chunk, 'AAECAwQFBgcICQoLAAAAAAEC')
 })
 
-test('without acks no chunk is sent', () => {
-  const [message] = encodeMessages(makeBatch([{ events: events(1) }]), { ...PLAIN, asksForAcks: false })
-  assert.deepEqual(Object.keys(unpack(message!).option), ['size', 'compressed', 'event_id'])
+test('without acks no chunk is sent, and no event id where nobody believes it', () => {
+  const keysWith = (over: Partial<MessageOptions>) => {
+    const [message] = encodeMessages(makeBatch([{ events: events(1) }]), { ...PLAIN, ...over })
+    return Object.keys(unpack(message!).option)
+  }
+  assert.deepEqual(keysWith({ asksForAcks: false }), ['size', 'compressed', 'event_id'])
+  assert.deepEqual(keysWith({ givesIds: false }), ['size', 'compressed', 'chunk'])
 })
 
 test('entries go out as the bytes they are, in pieces that are views where they are large', () => {
