@@ -105,7 +105,7 @@ export const forwardFields = {
   keepalive: {
     kind: 'boolean',
     default: true,
-    doc: 'Whether connections are used again, for a minute; else one a batch.',
+    doc: 'Whether a connection is used for a minute; else for one message, as fluentd does and `deny_keepalive` wants.',
   },
   concurrency: { kind: 'integer', default: 1, min: 1, max: 64, doc: 'Batches in flight at a time; 1 keeps the order.' },
 } as const satisfies Fields

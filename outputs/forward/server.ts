@@ -12,6 +12,8 @@ const CONNECTION_AGE_MS = 60_000
 /** Longest wait for the answer to a heartbeat over a connection, if it is less than `hard_timeout`. */
 const HEARTBEAT_MS = 5_000
 
+const ALL_SENT: Sent = { left: [], failure: undefined }
+
 export interface ServerOptions {
   /** As it is called in the log. */
   readonly label: string
@@ -76,32 +78,40 @@ export class Server {
     for (const connection of this.#idle.splice(0)) connection.destroy()
   }
 
+  /**
+   * All over one connection where it may be kept, else one message over each. What a connection that is closed has left
+   * goes over the next one, as long as that helps.
+   */
   async #deliver(messages: readonly WireMessage[], signal: AbortSignal): Promise<Sent> {
-    for (;;) {
+    let left = messages
+    while (left.length > 0) {
+      const part = this.options.keepalive ? left : left.slice(0, 1)
       const reused = this.#takeIdle()
-      try {
-        const connection = reused ?? (await this.#open(this.options.hardTimeoutMs, signal))
-        const sent = await this.#send(connection, messages, signal)
-        // It was closed while it was not used, which says nothing of the server.
-        const wasStale =
-          reused !== undefined && sent.failure?.reason === 'network' && sent.left.length === messages.length
-        if (!wasStale) return sent
-      } catch (error) {
-        return { left: messages, failure: error as OutputError }
-      }
+      const sent = await this.#sendOver(reused, part, signal)
+      // It may have been closed while it was not used, and a server may close after each message.
+      const mayGoOn = sent.failure?.reason === 'network' && (reused !== undefined || sent.left.length < part.length)
+      left = [...sent.left, ...left.slice(part.length)]
+      if (sent.failure !== undefined && !mayGoOn) return { left, failure: sent.failure }
     }
+    return ALL_SENT
   }
 
-  async #send(connection: Connection, messages: readonly WireMessage[], signal: AbortSignal): Promise<Sent> {
-    const { patience, asksForAcks } = this.options
-    const sent = asksForAcks
-      ? await connection.send(messages, patience, signal)
-      : await connection.write(messages, patience, signal).then(
-          () => ({ left: [], failure: undefined }),
-          (failure: OutputError) => ({ left: messages, failure }),
-        )
-    this.#putBack(connection)
-    return sent
+  async #sendOver(
+    reused: Connection | undefined,
+    messages: readonly WireMessage[],
+    signal: AbortSignal,
+  ): Promise<Sent> {
+    const { patience, asksForAcks, hardTimeoutMs } = this.options
+    try {
+      const connection = reused ?? (await this.#open(hardTimeoutMs, signal))
+      const sent = asksForAcks
+        ? await connection.send(messages, patience, signal)
+        : await connection.write(messages, patience, signal).then(() => ALL_SENT)
+      this.#putBack(connection)
+      return sent
+    } catch (error) {
+      return { left: messages, failure: error as OutputError }
+    }
   }
 
   #open(limitMs: number, signal: AbortSignal): Promise<Connection> {

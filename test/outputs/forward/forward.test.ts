@@ -187,7 +187,9 @@ test('a server that shows no HELO is lost after hard_timeout', async (t) => {
 })
 
 test('only what was not acknowledged goes to the next server', async (t) => {
-  const half = await scripted(t, (socket, read) => socket.end(acksOf(read)[0]!))
+  const half = await scripted(t, (socket, read) =>
+    half.sockets.length === 1 ? socket.end(acksOf(read)[0]!) : socket.end(),
+  )
   const standby = await startServer()
   const servers = [serverAt(half.port), serverAt(standby.port, { standby: true })]
   const writer = await openWriter(t, servers)
@@ -196,7 +198,7 @@ test('only what was not acknowledged goes to the next server', async (t) => {
 })
 
 test('where no other server is left, what was not acknowledged is pending', async (t) => {
-  const half = await scripted(t, (socket, read) => socket.end(acksOf(read)[1]!))
+  const half = await scripted(t, (socket, read) => socket.end(acksOf(read)[1] ?? ''))
   const writer = await openWriter(t, [serverAt(half.port)])
   const result = await writer.write(TWO_TAGS, NO_SIGNAL)
   assert.deepEqual(result, { rejected: [], pending: [0, 1], pendingReason: 'unavailable' })
@@ -229,6 +231,16 @@ test('a connection that was closed while it was idle is no fault of the server',
   await once(server.sockets[0]!, 'close')
   assert.deepEqual(await writer.write(THREE, NO_SIGNAL), ACCEPTED)
   assert.equal(server.sockets.length, 2)
+})
+
+test('a server that closes after each message is no fault of it either', async (t) => {
+  for (const keepalive of [true, false]) {
+    const server = await startServer({ config: { ...KEY, deny_keepalive: true } })
+    const servers = [serverAt(server.port), serverAt(1, { standby: true })]
+    const writer = await openWriter(t, servers, { keepalive, shared_key: 'secret' })
+    assert.deepEqual(await writer.write(TWO_TAGS, NO_SIGNAL), ACCEPTED)
+    assert.deepEqual(await recordsOf(server, 3), [0, 1, 2])
+  }
 })
 
 test('an unknown ack ends the connection, and nothing counts as accepted', async (t) => {
