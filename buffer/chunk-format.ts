@@ -19,7 +19,7 @@
  *
  *   payload of a STREAM: the packed events as the client sent them, then their label
  *    0 12  id base        16  8  received, ms since 1970   28  1  length of the peer's address
- *   12  4  id index       24  2  tag length                29  1  id kind: 0 the buffer's, 1 the message's
+ *   12  4  id index       24  2  tag length                29  1  id kind: 0 the buffer's, 1 the message's, 2 given
  *                         26  2  chunk id length           30  2  mark length, then tag, chunk id, peer, mark
  *
  *   mark: how far its input had come with this stream (`marks.ts`); most streams have none
@@ -67,6 +67,8 @@ export const MESSAGE_ID_BYTES = 16
 
 export const ID_OF_BUFFER = 0
 export const ID_OF_MESSAGE = 1
+/** By the Logboom that stored the events before; see event-id.ts for how such a stream is told when it comes again. */
+export const ID_GIVEN = 2
 
 const FRAME_MAGIC = 0xb10c
 const MAGIC_LOW_BYTE = FRAME_MAGIC & 0xff

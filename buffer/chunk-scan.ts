@@ -12,8 +12,7 @@ import {
   findFrame,
   frameBytes,
   groupCrc,
-  ID_OF_MESSAGE,
-  LABEL_BYTES,
+  type Label,
   MESSAGES,
   payloadCrc,
   placeFrame,
@@ -24,7 +23,7 @@ import {
   STREAM,
   viewOf,
 } from './chunk-format.ts'
-import { ID_BASE_BYTES, idBaseText } from './event-id.ts'
+import { rememberedBy } from './event-id.ts'
 import { type OpenFile, readDespiteErrors } from './file-system.ts'
 import { decodeMark } from './marks.ts'
 
@@ -214,12 +213,11 @@ class Scanner {
     this.#at += frame
     this.#frameBytes = frame
     const { verifyPayloads } = this.#options
-    if (!verifyPayloads && !this.#options.wantMessages) return
     const from = verifyPayloads ? start : start + FRAME_HEADER_BYTES + header.packedBytes
-    const bytes = verifyPayloads ? frame : LABEL_BYTES
+    const bytes = verifyPayloads ? frame : header.payloadBytes - header.packedBytes
     if (!this.#has(from, bytes)) await this.#load(from, bytes)
     if (verifyPayloads) this.#verify(start, frame)
-    else await this.#noteLabel(from)
+    else this.#note(readLabel(this.#bytes, this.#view, start - this.#base, header))
   }
 
   #verify(start: number, frame: number): void {
@@ -228,30 +226,15 @@ class Scanner {
     if (label === undefined || payloadCrc(this.#bytes, at, this.#header) !== this.#header.payloadCrc) {
       this.#group.damages.push({ offset: start, bytes: frame })
       this.#group.damagedEvents += this.#header.count
-    } else {
-      if (label.idKind === ID_OF_MESSAGE) this.#noteMessage(label.idBase)
-      this.#noteMark(label.mark)
-    }
+    } else this.#note(label)
   }
 
-  /** `offset`: of the label of the frame that was seen last, whose head is loaded. */
-  async #noteLabel(offset: number): Promise<void> {
-    const label = offset - this.#base
-    if (this.#bytes[label + 29] === ID_OF_MESSAGE) this.#noteMessage(this.#bytes.subarray(label, label + ID_BASE_BYTES))
-    const markBytes = this.#view.getUint16(label + 30, true)
-    if (markBytes === 0) return
-    const end = this.#at - (frameBytes(this.#header) - FRAME_HEADER_BYTES - this.#header.payloadBytes)
-    const from = Math.max(offset, end - markBytes)
-    if (!this.#has(from, markBytes)) await this.#load(from, markBytes)
-    this.#noteMark(this.#bytes.subarray(from - this.#base, end - this.#base))
-  }
-
-  #noteMessage(idBase: Uint8Array): void {
-    if (this.#options.wantMessages) this.#group.messages.push(idBaseText(idBase))
-  }
-
-  #noteMark(bytes: Uint8Array): void {
-    const mark = decodeMark(bytes)
+  /** Of a frame that is whole, or whose payload is not looked at. */
+  #note(label: Label | undefined): void {
+    if (label === undefined) return
+    const id = this.#options.wantMessages ? rememberedBy(label, this.#header.count) : undefined
+    if (id !== undefined) this.#group.messages.push(id)
+    const mark = decodeMark(label.mark)
     if (mark !== undefined) this.#group.marks.push({ ...mark, position: this.#header.position })
   }
 

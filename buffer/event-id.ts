@@ -1,10 +1,11 @@
 /** The base of the event ids of one message; the same whenever and wherever an agent sends the message again. */
 import { hash } from 'node:crypto'
-import { putU64, viewOf } from './chunk-format.ts'
+import { ID_GIVEN, ID_OF_BUFFER, type Label, putU64, viewOf } from './chunk-format.ts'
 
 export const ID_BASE_BYTES = 12
 
 const DOMAIN = Buffer.from('v1')
+const GIVEN_DOMAIN = Buffer.from('given')
 
 /** The message as its id sees it. */
 export interface MessageIdentity {
@@ -43,4 +44,19 @@ export function messageIdBase(message: MessageIdentity): Uint8Array {
 /** As events carry it: 16 base64url characters. */
 export function idBaseText(base: Uint8Array): string {
   return Buffer.from(base.buffer, base.byteOffset, ID_BASE_BYTES).toString('base64url')
+}
+
+/**
+ * What a stored stream is remembered by, so that it is told when it comes again; undefined: it came without an id.
+ * A message has its id base. Where the ids were given, a message may hold any part of what has that base, so it is the
+ * first 12 bytes of sha256("given" ‖ id base ‖ u32 id index ‖ u32 count ‖ tag). The payload is not in it: who may give
+ * ids is believed, and a chunk is gone through without its payloads.
+ */
+export function rememberedBy(label: Label, count: number): string | undefined {
+  if (label.idKind === ID_OF_BUFFER) return undefined
+  if (label.idKind !== ID_GIVEN) return idBaseText(label.idBase)
+  const numbers = Buffer.alloc(8)
+  numbers.writeUInt32LE(label.idIndex, 0)
+  numbers.writeUInt32LE(count, 4)
+  return idBaseText(hash('sha256', Buffer.concat([GIVEN_DOMAIN, label.idBase, numbers, label.tag]), 'buffer'))
 }

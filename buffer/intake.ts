@@ -7,7 +7,7 @@ import { LogboomError } from '../server/core/errors.ts'
 import type { EventStream, SpooledEntries } from '../server/core/event.ts'
 import { CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, PAYLOAD_BYTES_MAX } from './chunk-format.ts'
 import type { Duplicates } from './duplicates.ts'
-import { idBaseText, messageIdBase } from './event-id.ts'
+import { messageIdBase, rememberedBy } from './event-id.ts'
 import { streamFrameBytes } from './group.ts'
 import type { Labels, StreamLabel } from './labels.ts'
 import { GroupJob, SpooledJob, spooledBytes, type WriteJob } from './write-job.ts'
@@ -133,9 +133,10 @@ export class Intake {
     const bytes = streamFrameBytes(packed.length, label)
     if (bytes > PAYLOAD_BYTES_MAX) throw new LogboomError('LB-B005', { size: bytes, limit: PAYLOAD_BYTES_MAX })
     if (!this.#hasRoom(bytes)) return undefined
-    const packedCrc = stream.chunkId === undefined ? undefined : crc32(packed)
+    const needsCrc = stream.chunkId !== undefined && stream.firstId === undefined
+    const packedCrc = needsCrc ? crc32(packed) : undefined
     const packedBytes = packed.length
-    const id = packedCrc === undefined ? undefined : this.#identify(stream, label, { packedCrc, packedBytes })
+    const id = this.#identify(stream, label, { packedCrc: packedCrc ?? 0, packedBytes })
     const known = this.#known(id)
     if (known !== undefined) return known
     const job = this.#groupFor(bytes)
@@ -156,15 +157,16 @@ export class Intake {
     return this.#added(stream, job, bytes, id)
   }
 
-  /** Puts the id of the message, if it has one, into the label. */
+  /** What the stream is remembered by. Puts the id of the message, if it has one, into the label. */
   #identify(
     stream: EventStream,
     label: StreamLabel,
     payload: { packedCrc: number; packedBytes: number },
   ): string | undefined {
-    if (stream.chunkId === undefined) return undefined
-    label.idBase = messageIdBase({ tag: stream.tag, chunkId: stream.chunkId, ...payload })
-    return idBaseText(label.idBase)
+    if (stream.chunkId !== undefined && stream.firstId === undefined) {
+      label.idBase = messageIdBase({ tag: stream.tag, chunkId: stream.chunkId, ...payload })
+    }
+    return rememberedBy(label, stream.count)
   }
 
   #known(id: string | undefined): Promise<void> | undefined {

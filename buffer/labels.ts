@@ -3,6 +3,7 @@ import type { Clock } from '../server/core/clock.ts'
 import type { EventStream } from '../server/core/event.ts'
 import {
   CHUNK_ID_BYTES_MAX,
+  ID_GIVEN,
   ID_OF_BUFFER,
   ID_OF_MESSAGE,
   type Label,
@@ -28,12 +29,12 @@ export class Labels {
   }
 
   of(stream: EventStream): StreamLabel {
-    const { tag, chunkId, mark } = stream
+    const { tag, chunkId, firstId, mark } = stream
     const keepsId = chunkId !== undefined && chunkId.length <= CHUNK_ID_BYTES_MAX
     return {
-      idBase: this.#bufferId,
-      idIndex: 0,
-      idKind: chunkId === undefined ? ID_OF_BUFFER : ID_OF_MESSAGE,
+      idBase: firstId?.base ?? this.#bufferId,
+      idIndex: firstId?.index ?? 0,
+      idKind: firstId !== undefined ? ID_GIVEN : chunkId === undefined ? ID_OF_BUFFER : ID_OF_MESSAGE,
       receivedMs: this.#clock.now(),
       tag: tag.length <= TAG_BYTES_MAX ? tag : tag.subarray(0, TAG_BYTES_MAX),
       chunkId: keepsId ? chunkId : EMPTY,

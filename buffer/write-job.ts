@@ -103,7 +103,7 @@ export class SpooledJob implements WriteJob {
     const placing = startPlacing(position, seed)
     for (const section of this.#entries.sections) {
       const packed = await this.#read(section)
-      const label = { ...this.#label, idIndex: placing.events }
+      const label = { ...this.#label, idIndex: this.#label.idIndex + placing.events }
       group.add({ packed, packedCrc: crc32(packed), count: section.count, label })
       group.place(placing)
       await chunk.append(group.pieces())

@@ -4,6 +4,7 @@
  */
 export const OUTPUTS: Readonly<Record<string, string>> = {
   elasticsearch: new URL('./elasticsearch/elasticsearch.ts', import.meta.url).href,
+  forward: new URL('./forward/forward.ts', import.meta.url).href,
   kafka: new URL('./kafka/kafka.ts', import.meta.url).href,
   kinesis: new URL('./kinesis/kinesis.ts', import.meta.url).href,
   local: new URL('./local/local.ts', import.meta.url).href,

@@ -92,6 +92,7 @@ export class Connection implements Spender {
       openSpool: context.spool,
       decompressionBytes: options.decompressionBytes,
       peer: this.#peer,
+      takesEventIds: options.keeper !== undefined,
       leftOut: (reason, count, why) => options.refusals.leftOut(this.#peer, reason, count, why),
     })
     budget.spenders.add(this)

@@ -11,7 +11,8 @@
  * Salts are raw bytes: fluentd's are hex digits, fluent-bit's are 16 random bytes in a str. [Forward spec v1,
  * "Handshake Messages"]
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
+import { keyDigest, passwordDigest } from '../../server/core/forward-digest.ts'
 import { NEED_MORE, readContainerHeader, readStringHeader, type Span, ValueScan } from '../../server/core/msgpack.ts'
 import { LIMITS } from './limits.ts'
 import type { ForwardMessage } from './message.ts'
@@ -157,29 +158,6 @@ function isUser({ username, passwordDigest: given }: Ping, auth: Uint8Array, { u
 function isSame(expected: string, given: Buffer): boolean {
   const bytes = Buffer.from(expected)
   return bytes.length === given.length && timingSafeEqual(bytes, given)
-}
-
-interface KeyProof {
-  readonly salt: Uint8Array
-  readonly hostname: Uint8Array
-  readonly nonce: Uint8Array
-  readonly sharedKey: string
-}
-
-/** 128 lower-case hex digits. */
-export function keyDigest({ salt, hostname, nonce, sharedKey }: KeyProof): string {
-  return createHash('sha512').update(salt).update(hostname).update(nonce).update(sharedKey).digest('hex')
-}
-
-interface PasswordProof {
-  readonly auth: Uint8Array
-  readonly username: Uint8Array
-  readonly password: string
-}
-
-/** 128 lower-case hex digits. */
-export function passwordDigest({ auth, username, password }: PasswordProof): string {
-  return createHash('sha512').update(auth).update(username).update(password).digest('hex')
 }
 
 /** A text of at most 255 bytes. */

@@ -2,7 +2,8 @@
  * What becomes of each message of a connection: unpacked, its entries checked, emitted, and acknowledged in its turn.
  * Refusals that cost the connection are thrown; those that cost an event or a message are counted here.
  */
-import type { EventStream, Spool, SpooledEntries } from '../../server/core/event.ts'
+import type { EventId, EventStream, Spool, SpooledEntries } from '../../server/core/event.ts'
+import { readEventId } from '../../server/core/event-id.ts'
 import type { RejectReason } from '../../server/core/metrics.ts'
 import { MalformedError } from '../../server/core/msgpack.ts'
 import { checkEntries, createEntriesCheck, keepGoodEntries } from '../../server/core/packed-entries.ts'
@@ -21,6 +22,8 @@ export interface IntakeOptions {
   readonly openSpool: () => Promise<Spool>
   readonly decompressionBytes: number
   readonly peer: string
+  /** Whether `event_id` is believed: who gives an id that another event has can keep that one out of a store. */
+  readonly takesEventIds: boolean
   /** Counts what is left out and tells the operator; the connection stays. */
   readonly leftOut: (reason: RejectReason, count: number, why: string) => void
 }
@@ -29,6 +32,7 @@ export interface IntakeOptions {
 interface Envelope {
   readonly tag: Uint8Array
   readonly chunkId: Uint8Array | undefined
+  readonly firstId: EventId | undefined
   readonly ack: Uint8Array | undefined
   readonly lent: Buffer | undefined
 }
@@ -85,7 +89,7 @@ export class Intake {
     const usable = this.#isForStorage(message, large.tag.length > 0)
     const release = () => void large.discard().catch(() => {})
     if (usable && large.count > 0) {
-      const stream = { ...envelopeOf(message), tag: large.tag }
+      const stream = { ...this.#envelopeOf(message), tag: large.tag }
       this.#emit(stream, large.entries, large.count, release)
       return
     }
@@ -125,7 +129,7 @@ export class Intake {
     const packed = Buffer.allocUnsafe(1 + bodyEnd - bodyStart)
     packed[0] = 0x92
     bytes.copy(packed, 1, bodyStart, bodyEnd)
-    this.#emit(envelopeOf(message), packed, 1)
+    this.#emit(this.#envelopeOf(message), packed, 1)
   }
 
   #takeForward(message: ForwardMessage): void {
@@ -133,7 +137,7 @@ export class Intake {
     const { bytes, bodyStart, bodyEnd, entries } = message
     const whole = entries.bad + entries.markers === 0
     const packed = whole ? this.#own(message) : keepGoodEntries(bytes, bodyStart, bodyEnd, LIMITS.scan)
-    this.#emit(envelopeOf(message), packed, entries.count)
+    this.#emit(this.#envelopeOf(message), packed, entries.count)
   }
 
   #takePacked(message: ForwardMessage): Promise<void> | undefined {
@@ -145,15 +149,15 @@ export class Intake {
     if (kind === 'unknown') throw new MalformedError('the entries are compressed in an unknown way')
     if (kind === 'none') {
       const own = this.#own(message)
-      this.#emitPacked(envelopeOf(message), own)
+      this.#emitPacked(this.#envelopeOf(message), own)
       return undefined
     }
     const inflated = inflateAtOnce(body, kind, this.#options.decompressionBytes)
     if (inflated === undefined) {
       const own = this.#own(message)
-      return this.#inflate(envelopeOf(message), own, kind)
+      return this.#inflate(this.#envelopeOf(message), own, kind)
     }
-    this.#emitPacked(envelopeOf(message), inflated)
+    this.#emitPacked(this.#envelopeOf(message), inflated)
     return undefined
   }
 
@@ -207,27 +211,29 @@ export class Intake {
     if (stored) this.#options.pool.give(lent)
   }
 
+  /** Copies: the decoder's memory is used again, and the chunk id may be remembered for long. */
+  #envelopeOf(message: ForwardMessage): Envelope {
+    const { bytes, tagStart, tagEnd, chunkIdStart, chunkEnd, eventIdStart, eventIdEnd, lent } = message
+    const hasId = chunkEnd > chunkIdStart && chunkEnd !== 0
+    const takesId = this.#options.takesEventIds && eventIdEnd > 0
+    return {
+      tag: new Uint8Array(bytes.subarray(tagStart, Math.max(tagEnd, tagStart))),
+      chunkId: hasId ? new Uint8Array(bytes.subarray(chunkIdStart, chunkEnd)) : undefined,
+      firstId: takesId ? readEventId(bytes.toString('latin1', eventIdStart, eventIdEnd)) : undefined,
+      ack: ackOf(message),
+      lent,
+    }
+  }
+
   #emit(envelope: Envelope, packed: Uint8Array | SpooledEntries, count: number, after?: Release): void {
-    const { tag, chunkId, ack, lent } = envelope
+    const { tag, chunkId, firstId, ack, lent } = envelope
     const giveBack = lent === undefined ? undefined : (stored: boolean) => this.#giveBack(stored, lent)
     const release = after ?? giveBack
     const { inFlight, peer } = this.#options
-    const stream: EventStream =
-      chunkId === undefined ? { tag, packed, count, peer } : { tag, packed, count, peer, chunkId }
+    const ids = { ...(chunkId !== undefined && { chunkId }), ...(firstId !== undefined && { firstId }) }
+    const stream: EventStream = { tag, packed, count, peer, ...ids }
     const bytes = packed instanceof Uint8Array ? packed.length : 0
     inFlight.emit(stream, release === undefined ? { bytes, ack } : { bytes, ack, release })
-  }
-}
-
-/** Copies: the decoder's memory is used again, and the chunk id may be remembered for long. */
-function envelopeOf(message: ForwardMessage): Envelope {
-  const { bytes, tagStart, tagEnd, chunkIdStart, chunkEnd, lent } = message
-  const hasId = chunkEnd > chunkIdStart && chunkEnd !== 0
-  return {
-    tag: new Uint8Array(bytes.subarray(tagStart, Math.max(tagEnd, tagStart))),
-    chunkId: hasId ? new Uint8Array(bytes.subarray(chunkIdStart, chunkEnd)) : undefined,
-    ack: ackOf(message),
-    lent,
   }
 }
 

@@ -46,6 +46,9 @@ export interface ForwardMessage {
   chunkEnd: number
   /** Its raw bytes, without the header. */
   chunkIdStart: number
+  /** The option `event_id` of a Logboom, its text; `eventIdEnd` is 0 when there is none. */
+  eventIdStart: number
+  eventIdEnd: number
   compression: Compression
   /** The option `fluent_signal` of fluent-bit: 0 logs, others are no logs. */
   signal: number
@@ -55,8 +58,9 @@ export interface ForwardMessage {
 
 export function createMessage(): ForwardMessage {
   const empty = { bodyStart: 0, bodyEnd: 0, chunkStart: 0, chunkEnd: 0, chunkIdStart: 0, tagStart: 0, tagEnd: 0 }
+  const eventId = { eventIdStart: 0, eventIdEnd: 0 }
   const kind = { mode: 'other', compression: 'none', signal: 0, json: false } as const
-  return { ...empty, ...kind, bytes: Buffer.alloc(0), lent: undefined, entries: createEntriesCheck() }
+  return { ...empty, ...eventId, ...kind, bytes: Buffer.alloc(0), lent: undefined, entries: createEntriesCheck() }
 }
 
 /** The head of a message that is too large to be held: enough to take its body piece by piece. */
@@ -77,15 +81,20 @@ export function readMessage(bytes: Buffer, start: number, end: number, out: Forw
   if (start >= end) return NEED_MORE
   out.bytes = bytes
   out.lent = undefined
-  out.chunkEnd = 0
-  out.compression = 'none'
-  out.signal = 0
+  forgetOptions(out)
   const items = readArrayHeader(bytes, start, end)
   if (items < 2) return readOther(start, end, out)
   const body = readTag(span.start, end, out)
   if (body === NEED_MORE || body >= end) return NEED_MORE
   const tail = readBody(body, end, items, out)
   return tail === NEED_MORE ? NEED_MORE : readTail(tail, end, items - (out.mode === 'message' ? 3 : 2), out)
+}
+
+function forgetOptions(out: ForwardMessage): void {
+  out.chunkEnd = 0
+  out.eventIdEnd = 0
+  out.compression = 'none'
+  out.signal = 0
 }
 
 /** @returns how many items the array has, `span.start` being where they begin; -1 when it is no array or not whole. */
@@ -192,6 +201,10 @@ function readOptionValue(at: number, end: number, out: ForwardMessage): void {
     else if (bytes[at] === 0xc0 || (known && isText(bytes, span, 'text'))) out.compression = 'none'
     else out.compression = 'unknown'
   } else if (isText(bytes, span, 'fluent_signal')) out.signal = readSignal(bytes, at, end)
+  else if (isText(bytes, span, 'event_id') && readStringHeader(bytes, at, end, span)) {
+    out.eventIdStart = span.start
+    out.eventIdEnd = span.end
+  }
 }
 
 /** Any number but 0 is told from it, and no more; what is no number is taken for 0. */
@@ -225,9 +238,7 @@ function isText(bytes: Uint8Array, { start, end }: Span, text: string): boolean 
  */
 export function readHead(bytes: Buffer, end: number, out: ForwardMessage, head: MessageHead): boolean {
   out.bytes = bytes
-  out.chunkEnd = 0
-  out.compression = 'none'
-  out.signal = 0
+  forgetOptions(out)
   head.items = readArrayHeader(bytes, 0, end)
   const at = head.items < 2 ? NEED_MORE : readTag(span.start, end, out)
   if (at === NEED_MORE || at >= end) return false

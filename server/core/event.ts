@@ -19,6 +19,8 @@ export interface EventStream {
   readonly count: number
   /** The client's chunk id (the raw bytes of the msgpack string or binary), where it sent one. */
   readonly chunkId?: Uint8Array
+  /** The id of its first event, where a Logboom before this one has given it and may be believed. */
+  readonly firstId?: EventId
   /** Address of the sender, for the log and for `source_address_key`. */
   readonly peer?: string
   /** Where its input will stand when the stream is stored: the two are durable together, or neither is. */
@@ -45,6 +47,14 @@ export interface MarkStore {
    * they are durable. No stream with a mark of the same source may be on its way.
    */
   set(marks: readonly { readonly source: string; readonly place: string | undefined }[]): Promise<void>
+}
+
+/** An event id in its two parts; that of the next event of a stream has the next index. */
+export interface EventId {
+  /** 12 bytes. */
+  readonly base: Uint8Array
+  /** 0 to 2^32 - 1. */
+  readonly index: number
 }
 
 /**

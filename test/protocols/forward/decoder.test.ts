@@ -226,3 +226,16 @@ test('each byte of a message that comes in many reads is looked at a bounded num
   const bytes = array(tag, time, map({ list: Buffer.concat([header(0xdd, 4, items), Buffer.alloc(items)]) }))
   assert.deepEqual(decode(slices(bytes, [64])).length, 2)
 })
+
+test('an event_id is found where it is text, and is not that of the message before', () => {
+  const decoder = new ForwardDecoder(OPTIONS)
+  const message = createMessage()
+  const options = [map({ event_id: str('AAECAwQFBgcICQoL.7') }), map({ event_id: uint32(7) }), map({})]
+  decoder.push(Buffer.concat(options.map((option) => array(tag, bin8(two), option))))
+  const found = options.map(() => {
+    assert.equal(decoder.next(message), 'message')
+    const { bytes, eventIdStart, eventIdEnd } = message
+    return eventIdEnd === 0 ? undefined : bytes.toString('latin1', eventIdStart, eventIdEnd)
+  })
+  assert.deepEqual(found, ['AAECAwQFBgcICQoL.7', undefined, undefined])
+})

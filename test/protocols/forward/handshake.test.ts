@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Unpackr } from 'msgpackr'
-import { type Demand, Handshake, keyDigest, passwordDigest } from '../../../protocols/forward/handshake.ts'
+import { type Demand, Handshake } from '../../../protocols/forward/handshake.ts'
+import { keyDigest, passwordDigest } from '../../../server/core/forward-digest.ts'
 import { array, bin8, header, map, nil, str, str16 } from './encoding.ts'
 
 const nonce = Buffer.from(Array.from({ length: 16 }, (_, i) => i))

@@ -82,7 +82,15 @@ async function run(bytes: Buffer, sizes: readonly number[]) {
     settled: () => {},
   })
   const openSpool = () => Promise.reject(new Error('nothing is so large'))
-  const options = { inFlight, pool, openSpool, decompressionBytes: 1e9, peer: '', leftOut: () => {} }
+  const options = {
+    inFlight,
+    pool,
+    openSpool,
+    decompressionBytes: 1e9,
+    peer: '',
+    takesEventIds: false,
+    leftOut: () => {},
+  }
   const intake = new Intake(options)
   const decoder = new ForwardDecoder({ messageBytes: 1e9, mayHold: () => true, pool })
   const message = createMessage()
