@@ -120,6 +120,23 @@ for (const name of ['s3.staging.before-manifest', 's3.manifest.after-write']) {
   })
 }
 
+test('after two failures in a row a start finds what was promised and nothing else', async (t) => {
+  const site = temporarySite(t)
+  const staging = await Staging.open(stagingOptions(site, { compression: 'none', maxBytes: 1e6 }))
+  await stage(staging, numbered(0, 10))
+  armFailpoints('s3.manifest.after-write=throw@1')
+  await assert.rejects(stage(staging, numbered(10, 10, ['a', 'c'])))
+  armFailpoints('s3.staging.before-manifest=throw@1')
+  await assert.rejects(stage(staging, numbered(10, 4, ['c', 'a'])))
+  // As a crash would leave it: nothing is closed.
+  const next = await Staging.open(stagingOptions(site, { compression: 'none', maxBytes: 1e6 }))
+  assert.deepEqual(next.damage, [])
+  assert.deepEqual(foundIn(next), upTo(10))
+  assert.deepEqual(await linesIn(next), upTo(10))
+  await next.close()
+  await staging.close()
+})
+
 test('what a start reads again is passed over, cut into other batches, and what is new is staged', async (t) => {
   const site = temporarySite(t)
   const first = await openWriter(site, { flushAtClose: false })
