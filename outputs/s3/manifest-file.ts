@@ -49,7 +49,7 @@ export class ManifestFile {
   async append(line: ManifestLine): Promise<void> {
     const bytes = encodeLine(line)
     await this.#keepName()
-    await this.#clean()
+    await this.clean()
     this.#isDirty = true
     await writeAt(this.#file, bytes, this.#end)
     await failpoint('s3.manifest.after-write')
@@ -77,8 +77,11 @@ export class ManifestFile {
     this.#isNamed = true
   }
 
-  /** A whole line that nobody was told of must not be found after a crash. */
-  async #clean(): Promise<void> {
+  /**
+   * Takes back what a failed append has left. Before anything else is written: a crash must not find a whole line that
+   * nobody was told of, and whose parts have been written over since.
+   */
+  async clean(): Promise<void> {
     if (!this.#isDirty) return
     await this.#file.truncate(this.#end)
     await this.#file.datasync()

@@ -39,8 +39,10 @@ export interface ManifestLine {
 
 export function encodeLine(line: ManifestLine): Buffer {
   const text = Buffer.from(JSON.stringify(line))
-  return Buffer.concat([Buffer.from(`${crc32(text).toString(16).padStart(8, '0')} `), text, Buffer.from('\n')])
+  return Buffer.concat([Buffer.from(checksum(text)), text, Buffer.from('\n')])
 }
+
+const checksum = (text: Buffer) => `${crc32(text).toString(16).padStart(8, '0')} `
 
 export interface Manifest {
   readonly lines: readonly ManifestLine[]
@@ -73,7 +75,7 @@ export function decodeManifest(bytes: Buffer): Manifest {
 
 function decodeLine(line: Buffer): ManifestLine | undefined {
   const text = line.subarray(9)
-  if (line.length < 11 || line.toString('latin1', 0, 8) !== crc32(text).toString(16).padStart(8, '0')) return undefined
+  if (line.toString('latin1', 0, 9) !== checksum(text)) return undefined
   return JSON.parse(text.toString()) as ManifestLine
 }
 

@@ -11,6 +11,8 @@ import { objectKey } from './object-key.ts'
 
 /** A larger object is sent in pieces of this size, bytes: so much is held in memory for each upload. */
 const PIECE_BYTES = 8 * 1024 * 1024
+/** Pieces of one object: larger ones are taken before there are more. [Amazon S3 User Guide, multipart limits] */
+const PIECES_MAX = 10_000
 /** The metadata that tells this part's object from another's. */
 const OBJECT_ID = 'logboom-object'
 const EVENTS = 'logboom-events'
@@ -33,44 +35,89 @@ export interface StoreOptions {
   readonly log: Logger
 }
 
-export async function createObjectStore({ client, bucket, createBucket, log }: StoreOptions): Promise<ObjectStore> {
-  const { CreateBucketCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } = await import(
-    '@aws-sdk/client-s3'
-  )
-  const { Upload } = await import('@aws-sdk/lib-storage')
+type Sdk = typeof import('@aws-sdk/client-s3') & typeof import('@aws-sdk/lib-storage')
 
-  async function makeBucket(signal: AbortSignal): Promise<void> {
-    try {
-      await client.send(new CreateBucketCommand({ Bucket: bucket }), { abortSignal: signal })
-      log.info({ bucket }, `the bucket ${bucket} is made`)
-    } catch (error) {
-      // Another instance was faster.
-      if (!failureName(error).startsWith('BucketAlready')) throw error
-    }
+export async function createObjectStore(options: StoreOptions): Promise<ObjectStore> {
+  const sdk = { ...(await import('@aws-sdk/client-s3')), ...(await import('@aws-sdk/lib-storage')) }
+  return new Bucket(options, sdk)
+}
+
+class Bucket implements ObjectStore {
+  readonly #options: StoreOptions
+  readonly #sdk: Sdk
+
+  constructor(options: StoreOptions, sdk: Sdk) {
+    this.#options = options
+    this.#sdk = sdk
+  }
+
+  prepare(signal: AbortSignal): Promise<void> {
+    return classified(signal, () => this.#look(signal))
+  }
+
+  store(part: Part, file: string, signal: AbortSignal): Promise<Stored> {
+    return classified(signal, () => this.#store(part, file, signal))
+  }
+
+  close(): void {
+    this.#options.client.destroy()
   }
 
   /** Listing names the fault in its answer's body, which HEAD has not; not being allowed to list is no fault. */
-  async function look(signal: AbortSignal): Promise<void> {
+  async #look(abortSignal: AbortSignal): Promise<void> {
+    const { client, bucket, createBucket } = this.#options
     try {
-      await client.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }), { abortSignal: signal })
+      await client.send(new this.#sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }), { abortSignal })
     } catch (error) {
       const name = failureName(error)
       if (name === 'AccessDenied') return
       if (name !== 'NoSuchBucket' || !createBucket) throw error
-      await makeBucket(signal)
+      await this.#makeBucket(abortSignal)
     }
   }
 
-  async function put(input: PutObjectCommandInput, part: Part, file: string, signal: AbortSignal): Promise<void> {
-    if (part.bytes <= PIECE_BYTES) {
-      // A body of bytes: the client sends its CRC-32 with it.
-      const Body = (await readFile(file)).subarray(0, part.bytes)
-      await client.send(new PutObjectCommand({ ...input, Body }), { abortSignal: signal })
-      return
+  async #makeBucket(abortSignal: AbortSignal): Promise<void> {
+    const { client, bucket, log } = this.#options
+    try {
+      await client.send(new this.#sdk.CreateBucketCommand({ Bucket: bucket }), { abortSignal })
+      log.info({ bucket }, `the bucket ${bucket} is made`)
+    } catch (error) {
+      // Another instance was faster.
+      if (failureName(error) !== 'BucketAlreadyOwnedByYou') throw error
     }
+  }
+
+  async #store(part: Part, file: string, signal: AbortSignal): Promise<Stored> {
+    const { id, index } = part.object!
+    const input = {
+      Bucket: this.#options.bucket,
+      Key: objectKey(part.stem, index),
+      IfNoneMatch: '*',
+      ContentType: CONTENT_TYPE[part.compression],
+      Metadata: { [OBJECT_ID]: id, [EVENTS]: String(part.events) },
+    }
+    try {
+      if (part.bytes <= PIECE_BYTES) await this.#put(input, part, file, signal)
+      else await this.#putInPieces(input, part, file, signal)
+      return 'stored'
+    } catch (error) {
+      if (!isTaken(error)) throw error
+      return (await this.#isOurs(input.Key, part, signal)) ? 'stored' : 'taken'
+    }
+  }
+
+  /** A body of bytes: the client sends its CRC-32 with it. */
+  async #put(input: PutObjectCommandInput, part: Part, file: string, abortSignal: AbortSignal): Promise<void> {
+    const Body = (await readFile(file)).subarray(0, part.bytes)
+    await this.#options.client.send(new this.#sdk.PutObjectCommand({ ...input, Body }), { abortSignal })
+  }
+
+  /** What it has begun and cannot end, it takes back. */
+  async #putInPieces(input: PutObjectCommandInput, part: Part, file: string, signal: AbortSignal): Promise<void> {
+    const { client } = this.#options
     const Body = createReadStream(file, { end: part.bytes - 1 })
-    // What it has begun and cannot end it takes back.
-    const upload = new Upload({ client, params: { ...input, Body }, partSize: PIECE_BYTES, queueSize: 1 })
+    const partSize = Math.max(PIECE_BYTES, Math.ceil(part.bytes / PIECES_MAX))
+    const upload = new this.#sdk.Upload({ client, params: { ...input, Body }, partSize, queueSize: 1 })
     const abort = () => void upload.abort()
     signal.addEventListener('abort', abort, { once: true })
     try {
@@ -81,41 +128,18 @@ export async function createObjectStore({ client, bucket, createBucket, log }: S
     }
   }
 
-  async function isOurs(Key: string, part: Part, signal: AbortSignal): Promise<boolean> {
-    const command = new HeadObjectCommand({ Bucket: bucket, Key })
-    const { Metadata, ContentLength } = await client.send(command, { abortSignal: signal })
+  async #isOurs(Key: string, part: Part, abortSignal: AbortSignal): Promise<boolean> {
+    const command = new this.#sdk.HeadObjectCommand({ Bucket: this.#options.bucket, Key })
+    const { Metadata, ContentLength } = await this.#options.client.send(command, { abortSignal })
     return Metadata?.[OBJECT_ID] === part.object!.id && ContentLength === part.bytes
   }
+}
 
-  async function store(part: Part, file: string, signal: AbortSignal): Promise<Stored> {
-    const { id, index } = part.object!
-    const Key = objectKey(part.stem, index)
-    const input = {
-      Bucket: bucket,
-      Key,
-      IfNoneMatch: '*',
-      ContentType: CONTENT_TYPE[part.compression],
-      Metadata: { [OBJECT_ID]: id, [EVENTS]: String(part.events) },
-    }
-    try {
-      await put(input, part, file, signal)
-      return 'stored'
-    } catch (error) {
-      if (!isTaken(error)) throw error
-      return (await isOurs(Key, part, signal)) ? 'stored' : 'taken'
-    }
-  }
-
-  const classified = async <T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> => {
-    try {
-      return await ask()
-    } catch (error) {
-      throw signal.aborted ? new OutputError('retry', 'other', 'the upload was stopped') : classifyFailure(error)
-    }
-  }
-  return {
-    prepare: (signal) => classified(signal, () => look(signal)),
-    store: (part, file, signal) => classified(signal, () => store(part, file, signal)),
-    close: () => client.destroy(),
+/** Throws OutputError. */
+async function classified<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    throw signal.aborted ? new OutputError('retry', 'other', 'the upload was stopped') : classifyFailure(error)
   }
 }

@@ -15,6 +15,9 @@ import { createObjectStore, type ObjectStore } from './object-store.ts'
 import { Staging } from './staging.ts'
 import { createS3Writer } from './writer.ts'
 
+/** Tries of one request before the object counts as not stored for now. */
+const PIECE_ATTEMPTS = 3
+
 const fields = {
   bucket: { kind: 'string', doc: 'Bucket the objects go to.' },
   key: {
@@ -92,7 +95,12 @@ async function open(config: S3Config, context: OutputContext): Promise<Writer> {
 async function openStore(config: S3Config, { log }: OutputContext): Promise<ObjectStore> {
   const { S3Client } = await import('@aws-sdk/client-s3')
   const limits = { requestTimeoutMs: config.request_timeout, connections: config.concurrency }
-  const client = new S3Client({ ...(await awsClientConfig(config, limits)), forcePathStyle: config.path_style })
+  const client = new S3Client({
+    ...(await awsClientConfig(config, limits)),
+    // One lost answer must not make a large object begin anew: each of its pieces is tried again by the client.
+    maxAttempts: PIECE_ATTEMPTS,
+    forcePathStyle: config.path_style,
+  })
   return createObjectStore({ client, bucket: config.bucket, createBucket: config.create_bucket, log })
 }
 

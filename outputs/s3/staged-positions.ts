@@ -1,11 +1,11 @@
 /**
- * Which events were staged last. The cursor moves after the staging, so that a crash between the two reads events again:
- * their positions are in here, and they are passed over.
+ * Which events were staged last. The cursor moves after the staging, so that a crash between the two reads events
+ * again: their positions are in here, and they are passed over.
  *
  * The rule, since a batch does not say why it is read: what a start finds here is passed over from that start on, until
- * the reader has been behind the last of it for LINGER_MS (an event that filters held back comes later than its
- * neighbours). So a replay (`Reader.seek`) of a running output is staged again in full; one that begins together with a
- * start passes over what was staged last before it, at most POSITIONS_MAX events.
+ * the reader has been past the last of it for LINGER_MS (an event that filters held back comes later than those around
+ * it). So a replay (`Reader.seek`) of an output that has run for a while is staged again in full; one that begins with
+ * a start passes over what was staged last before it, at most POSITIONS_MAX events.
  */
 import type { Batch, Position } from '../../server/core/event.ts'
 

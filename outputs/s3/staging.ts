@@ -93,10 +93,15 @@ export class Staging {
     return this.#exclusively(async () => {
       if (round.groups.size === 0) return
       const groups = [...round.groups.values()]
+      await this.#manifest.clean()
       await this.#makeRoom(groups)
       const firstNew = this.#nextId
       const parts = await this.#writeAll(groups, round.positions).catch(async (error) => {
-        await this.#dropFrom(firstNew)
+        // As long as the manifest tells of them, they stay.
+        await this.#manifest.clean().then(
+          () => this.#dropFrom(firstNew),
+          () => {},
+        )
         throw error
       })
       this.#positions.add(round.positions)

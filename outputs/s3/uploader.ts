@@ -95,7 +95,6 @@ export class Uploader {
     if (!this.#isPrepared) {
       await store.prepare(this.#stop.signal)
       this.#isPrepared = true
-      this.#succeeded()
     }
     await staging.sealDue(clock.now())
     for (let waiting = staging.sealed; waiting.length > 0 && !this.#stop.signal.aborted; waiting = staging.sealed) {
@@ -104,6 +103,7 @@ export class Uploader {
       if (failed !== undefined) throw failed.reason
       await staging.sealDue(clock.now())
     }
+    this.#succeeded()
   }
 
   async #upload(part: Part): Promise<void> {
@@ -130,6 +130,8 @@ export class Uploader {
     if (this.#fault?.message !== fault.message) this.#parts.log.warn({ reason: fault.reason }, `not stored: ${words}`)
     this.#fault = fault
     this.#failures += 1
+    // What an operator mends may be a bucket that is to be made.
+    if (fault.fault === 'blocked') this.#isPrepared = false
   }
 
   #delayMs(): number {

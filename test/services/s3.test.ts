@@ -179,6 +179,22 @@ describe('the objects', () => {
     assert.deepEqual(readdirSync(directory), ['manifest'], 'nothing is left on disk')
   })
 
+  test('a large object through lost answers is stored once', async (t) => {
+    const bucket = await freshBucket()
+    const proxy = await startCuttingProxy(server.port, createRandom(SEED))
+    t.after(() => proxy.close())
+    const endpoint = `http://127.0.0.1:${proxy.port}`
+    const small = { max_size: 20 * 2 ** 20, compression: 'none', flush_at_close: false } as const
+    const writer = await opened(configFor(bucket, { endpoint, ...small }))
+    proxy.lose(0.15)
+    const records = Array.from({ length: 8 }, (_, n) => ({ n, log: 'x'.repeat(3_000_000) }))
+    await writer.write(batchOf(...records), never)
+    await until(async () => readdirSync(folders.at(-1)!).length === 1)
+    await writer.close()
+    const numbers = (await linesOf(bucket)).map((line) => (JSON.parse(line) as { n: number }).n)
+    assert.deepEqual(numbers, [0, 1, 2, 3, 4, 5, 6, 7])
+  })
+
   test('a window that is over is stored without being asked for', async () => {
     const bucket = await freshBucket()
     const writer = await opened(configFor(bucket, { window: 1_000, grace: 1, flush_at_close: false }))
@@ -233,12 +249,14 @@ describe('bucket and credentials', () => {
   })
 })
 
-test(`${EVENTS} events through lost answers, a killed server and a killed program are each in one object once (seed ${SEED})`, async (t) => {
+const RUN = `${EVENTS} events through lost answers, a killed server and a killed program (seed ${SEED})`
+test(`${RUN} are each in one object once`, async (t) => {
   const bucket = await freshBucket()
   const proxy = await startCuttingProxy(server.port, createRandom(SEED))
   t.after(() => proxy.close())
   const site = await createSite(t, { outputs: { archive: archiveFor(bucket, proxy.port) } })
-  let program = await site.start()
+  // The first run ends where the cursor does not know yet what is staged.
+  let program = await site.start({ env: { LOGBOOM_FAILPOINTS: 's3.staging.after-manifest=kill@20' } })
   proxy.lose(0.3)
   const load = startLoad({
     port: site.forwardPort,
@@ -248,6 +266,8 @@ test(`${EVENTS} events through lost answers, a killed server and a killed progra
     window: 16,
     reconnect: 60_000,
   })
+  assert.equal((await program.end()).signal, 'SIGKILL')
+  program = await site.start()
   await until(async () => (await keysOf(bucket)).length > 2)
   await server.crash()
   await until(async () => (await program.output('archive')).delivered > EVENTS / 4)

@@ -1,6 +1,6 @@
 /** Parts on disk: what a cut manifest, a full disk and a start make of them. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, test } from 'node:test'
 import { encodeRounds } from '../../../outputs/s3/lines.ts'
@@ -59,15 +59,16 @@ async function stagedSite(site: Site): Promise<{ manifest: Buffer; ends: number[
   return { manifest, ends }
 }
 
-test('cut at every byte, the manifest tells of whole appends alone, and the parts hold just those', async (t) => {
+test('wherever the manifest is cut, it tells of whole appends alone, and the parts hold just those', async (t) => {
   const site = temporarySite(t)
-  const { manifest } = await stagedSite(site)
+  const { ends } = await stagedSite(site)
   const seen = new Set<number>()
-  for (let cut = 0; cut <= manifest.length; cut += 1) {
+  const cuts = [0, ...ends.flatMap((end) => [end - 60, end - 1, end])]
+  for (const cut of cuts) {
     const copy = siteIn(path.join(site.staging, '..', `cut-${cut}`))
     mkdirSync(path.dirname(copy.staging))
     cpSync(site.staging, copy.staging, { recursive: true })
-    writeFileSync(path.join(copy.staging, 'manifest'), manifest.subarray(0, cut))
+    truncateSync(path.join(copy.staging, 'manifest'), cut)
     const staging = await Staging.open(stagingOptions(copy, { compression: 'none' }))
     const found = foundIn(staging)
     assert.deepEqual(found, upTo(found.length), `cut at ${cut}`)
@@ -118,6 +119,23 @@ for (const name of ['s3.staging.before-manifest', 's3.manifest.after-write']) {
     assert.deepEqual(readdirSync(site.staging), ['manifest'])
   })
 }
+
+test('after two failures in a row a start finds what was promised and nothing else', async (t) => {
+  const site = temporarySite(t)
+  const staging = await Staging.open(stagingOptions(site, { compression: 'none', maxBytes: 1e6 }))
+  await stage(staging, numbered(0, 10))
+  armFailpoints('s3.manifest.after-write=throw@1')
+  await assert.rejects(stage(staging, numbered(10, 10, ['a', 'c'])))
+  armFailpoints('s3.staging.before-manifest=throw@1')
+  await assert.rejects(stage(staging, numbered(10, 4, ['c', 'a'])))
+  // As a crash would leave it: nothing is closed.
+  const next = await Staging.open(stagingOptions(site, { compression: 'none', maxBytes: 1e6 }))
+  assert.deepEqual(next.damage, [])
+  assert.deepEqual(foundIn(next), upTo(10))
+  assert.deepEqual(await linesIn(next), upTo(10))
+  await next.close()
+  await staging.close()
+})
 
 test('what a start reads again is passed over, cut into other batches, and what is new is staged', async (t) => {
   const site = temporarySite(t)

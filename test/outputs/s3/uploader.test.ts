@@ -83,6 +83,23 @@ test('keys that belong to others are passed over', async (t) => {
   assert.deepEqual(readdirSync(site.bucket), ['logs!20-12_docker.web_4.gz', 'logs!20-12_docker.web_4.gz.id'])
 })
 
+test('a bucket that is deleted is looked after again, and made where that is asked for', async (t) => {
+  const site = temporarySite(t)
+  const store = folderStore(site)
+  let looks = 0
+  const bench = await upload(site, {
+    ...store,
+    prepare: async () => {
+      looks += 1
+    },
+    store: async (...args) => {
+      if (looks < 3) throw new OutputError('blocked', 'blocked', 'NoSuchBucket')
+      return store.store(...args)
+    },
+  })
+  await untilStored(bench)
+})
+
 test('a bucket that is not there is a fault that is told, and mended when it is', async (t) => {
   const site = temporarySite(t)
   const told = new OutputError('blocked', 'blocked', 'NoSuchBucket')
