@@ -1,4 +1,4 @@
-/** F34: the clock jumps by hours and years, back too while a batch is being retried. Nothing stalls, nothing is lost. */
+/** F34: the clock jumps by hours and years, back too while a batch is retried. Nothing stalls, nothing is lost. */
 import assert from 'node:assert/strict'
 import { globSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
