@@ -117,7 +117,9 @@ async function openStaging(config: S3Config, { directory, clock, log }: OutputCo
       return Math.min(Math.max(end, now + grace), now + window + grace)
     },
   })
-  for (const reason of staging.damage)
-    log.error({ reason }, `damaged in ${directory}, what is whole is used: ${reason}`)
+  for (const reason of staging.damage) {
+    const error = new LogboomError('LB-O006', { directory, reason })
+    log.error({ code: error.code }, error.message)
+  }
   return staging
 }

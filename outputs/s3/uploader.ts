@@ -59,7 +59,8 @@ export class Uploader {
   /** With `flush`, all parts are sealed and stored, or left to the next start when that lasts too long. */
   async close(flush: boolean): Promise<void> {
     const { staging, clock } = this.#parts
-    if (flush) await staging.sealDue(Number.POSITIVE_INFINITY)
+    // A disk that does not take it leaves it to the next start.
+    if (flush) await staging.sealDue(Number.POSITIVE_INFINITY).catch(() => {})
     if (flush && staging.sealed.length > 0) {
       this.#isFlushing = true
       this.#wakeUp.abort()

@@ -215,6 +215,11 @@ export const ERRORS = {
     text: '{file} of the local store cannot be read: {reason}',
     help: 'Its events are missing from searches; the rest goes on. A `.damaged` file was set aside; look at the disk.',
   },
+  'LB-O006': {
+    name: 'StagingDamaged',
+    text: 'damaged in {directory}, where objects are staged: {reason}',
+    help: 'What is whole is stored. Events were acknowledged that are not there any more; look at the disk.',
+  },
 
   'LB-Q001': {
     name: 'BadQuery',
