@@ -1,4 +1,4 @@
-/** F33: five thousand clients that say nothing, five hundred that say a byte a second, and an honest one beside them. */
+/** F33: five thousand clients that say nothing, five hundred that say a byte a second, an honest one beside them. */
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'

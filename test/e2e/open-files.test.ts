@@ -1,4 +1,4 @@
-/** F32: as many connections as files may be open. The buffer goes on to new chunks, who is inside is served, all recovers. */
+/** F32: as many connections as files may be open. New chunks can be begun, who is inside is served, all recovers. */
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'

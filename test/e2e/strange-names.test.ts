@@ -1,4 +1,4 @@
-/** F39: tags, keys and values that mean something to a path, a shell, a browser or a prototype, from a client to the page. */
+/** F39: tags, keys and values that mean something to a path, a shell, a browser or a prototype, up to the page. */
 import assert from 'node:assert/strict'
 import { existsSync, globSync } from 'node:fs'
 import path from 'node:path'

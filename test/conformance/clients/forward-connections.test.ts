@@ -16,7 +16,15 @@ import {
   str,
   str16,
 } from '../../protocols/forward/encoding.ts'
-import { type Emitted, eventually, hold, standstill, startInput } from '../../protocols/forward/input-under-test.ts'
+import {
+  type Client,
+  type Emitted,
+  eventually,
+  hold,
+  type InputUnderTest,
+  standstill,
+  startInput,
+} from '../../protocols/forward/input-under-test.ts'
 import { ack, keepUntilEnd, scratch, startServer } from './forward-server.ts'
 
 const tag = str('docker.web')
@@ -106,19 +114,24 @@ test('40: without a chunk there is no ack', async () => {
   assert.equal((await client.receiveAll()).length, 0)
 })
 
-test('41: acks that nobody reads stop no events and fill no memory', async () => {
-  const input = await startInput()
+const THOUSAND = Buffer.concat(Array.from({ length: 1_000 }, () => message('x', FLUENTD)))
+
+/** A client that asks for more acks, and reads none, than the kernel's buffers and ours hold, whatever they are. */
+async function connectDeaf(input: InputUnderTest): Promise<Client> {
   const client = await input.connect()
   client.socket.pause()
-  const thousand = Buffer.concat(Array.from({ length: 1_000 }, () => message('x', FLUENTD)))
-  const complaints = () => input.warnings.filter((fields) => 'code' in fields && fields.code === 'LB-F014').length
-  // More than the kernel's buffers and ours hold, whatever they are set to.
-  while (complaints() === 0) {
-    await client.write(thousand)
+  while (!input.warnings.some((fields) => 'code' in fields && fields.code === 'LB-F014')) {
+    await client.write(THOUSAND)
     input.emitted.length = 0
   }
+  return client
+}
+
+test('41: acks that nobody reads stop no events and fill no memory', async () => {
+  const input = await startInput()
+  const client = await connectDeaf(input)
   const before = input.stats.events
-  for (let i = 0; i < 20; i += 1) await client.write(thousand)
+  for (let i = 0; i < 20; i += 1) await client.write(THOUSAND)
   await eventually(() => input.stats.events >= before + 20_000)
   assert.deepEqual([client.error, client.ended, input.stats.connections], [undefined, false, 1])
   // One that reads again is given acks again.
@@ -127,6 +140,13 @@ test('41: acks that nobody reads stop no events and fill no memory', async () =>
   const unread = client.length
   await client.write(message('y', FLUENTD))
   assert.deepEqual((await client.receive(unread + ack(FLUENTD).length)).subarray(unread), ack(FLUENTD))
+})
+
+test('41: who reads no acks and ends is let go, with what waited for it', async () => {
+  const input = await startInput()
+  const client = await connectDeaf(input)
+  client.end()
+  await eventually(() => input.stats.connections === 0)
 })
 
 test('42, 43: an ack is sent as soon as its event is durable, whatever else is waited for', async () => {

@@ -1,4 +1,4 @@
-/** Messages at random that know the protocol: right ones, ones that lie about a length, and damaged ones. For tests only. */
+/** Messages at random that know the protocol: right ones, lies about lengths, damaged ones. For tests only. */
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import {
