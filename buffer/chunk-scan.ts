@@ -1,6 +1,8 @@
 /**
- * Goes through one chunk file at the start: how far it is committed, what in it is damaged, which messages it holds.
+ * Goes through one chunk file at the start: how far it is committed, what in it is damaged, which messages and marks it
+ * holds.
  */
+import type { Mark } from '../server/core/event.ts'
 import {
   CHUNK_HEADER_BYTES,
   COMMIT,
@@ -11,6 +13,7 @@ import {
   frameBytes,
   groupCrc,
   ID_OF_BUFFER,
+  type Label,
   MESSAGES,
   payloadCrc,
   placeFrame,
@@ -23,6 +26,7 @@ import {
 } from './chunk-format.ts'
 import { rememberedBy } from './event-id.ts'
 import { type OpenFile, readDespiteErrors } from './file-system.ts'
+import { decodeMark } from './marks.ts'
 
 const BLOCK_BYTES = 1024 * 1024
 /** Where payloads are not looked at and a frame is at least so large, only what lies around its end is read. */
@@ -49,7 +53,7 @@ export interface ScanMemory {
 }
 
 export function createScanMemory(): ScanMemory {
-  return { bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES) }
+  return { bytes: Buffer.alloc(0) }
 }
 
 export interface DamagedBytes {
@@ -68,8 +72,15 @@ export interface ChunkScan {
   readonly damagedEvents: number
   /** Id bases of the messages in groups that are whole, oldest first. */
   readonly messages: readonly string[]
-  /** Where the last group begins in the file, and how many of the messages were in those before it. */
-  readonly lastGroup: { readonly offset: number; readonly messagesBefore: number }
+  /** Where the last group begins in the file, and how many of the messages and marks were in those before it. */
+  readonly lastGroup: { readonly offset: number; readonly messagesBefore: number; readonly marksBefore: number }
+  /** Marks of the streams in groups that are whole, oldest first. */
+  readonly marks: readonly ScannedMark[]
+}
+
+export interface ScannedMark extends Mark {
+  /** Of the stream it came with. */
+  readonly position: number
 }
 
 export async function scanChunk(file: OpenFile, options: ScanOptions): Promise<ChunkScan> {
@@ -92,10 +103,11 @@ interface OpenGroup {
   damages: DamagedBytes[]
   damagedEvents: number
   messages: string[]
+  marks: ScannedMark[]
 }
 
 function emptyGroup(): OpenGroup {
-  return { events: 0, crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [] }
+  return { events: 0, crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [], marks: [] }
 }
 
 class Scanner {
@@ -109,6 +121,8 @@ class Scanner {
   #base = 0
   #filled = 0
   #at = CHUNK_HEADER_BYTES
+  /** Where the last damage ends. */
+  #skippedTo = -1
   /** Size of the frame that was seen last. */
   #frameBytes = 0
   /** Every event before it was found or is counted as lost. */
@@ -116,11 +130,12 @@ class Scanner {
   #group = emptyGroup()
   #next: number
   #committedBytes = CHUNK_HEADER_BYTES
-  #lastGroup = { offset: CHUNK_HEADER_BYTES, messagesBefore: 0 }
+  #lastGroup = { offset: CHUNK_HEADER_BYTES, messagesBefore: 0, marksBefore: 0 }
   #frames = 0
   #damagedEvents = 0
   readonly #damages: DamagedBytes[] = []
   readonly #messages: string[] = []
+  readonly #marks: ScannedMark[] = []
 
   constructor(file: OpenFile, options: ScanOptions, fileBytes: number) {
     this.#file = file
@@ -136,7 +151,7 @@ class Scanner {
     while (this.#at + FRAME_HEADER_BYTES <= this.#fileBytes) {
       if (!this.#has(this.#at, FRAME_HEADER_BYTES)) await this.#load(this.#at, FRAME_HEADER_BYTES)
       const found = this.#look()
-      if (found === 'end') return
+      if (found === 'end') return this.#dropDamageBeyondEnd()
       if (found === 'seal') return this.#mark()
       if (found === 'commit') this.#mark()
       else if (found === 'stream') await this.#stream()
@@ -144,6 +159,11 @@ class Scanner {
       else if (this.#isDamagedCommit()) this.#markDamaged()
       else if (!(await this.#skipDamage())) return
     }
+  }
+
+  /** What was skipped last lies behind the last event that counts here: it was given up, and costs nothing. */
+  #dropDamageBeyondEnd(): void {
+    if (this.#skippedTo === this.#at && this.#accounted === this.#options.end) this.#group.damages.pop()
   }
 
   #look(): 'stream' | 'messages' | 'commit' | 'seal' | 'damage' | 'end' {
@@ -166,7 +186,7 @@ class Scanner {
       // The chunk that follows begins at `end`: so every event before it was committed, whatever has become of the
       // COMMIT.
       this.#group.damagedEvents += Math.max(0, end - this.#accounted)
-      if (this.#group.damagedEvents > 0) this.#group.messages.length = 0
+      if (this.#group.damagedEvents > 0) this.#forgetOpen()
       this.#take(this.#at, Math.max(end, this.#accounted))
     }
     return {
@@ -178,6 +198,7 @@ class Scanner {
       damagedEvents: this.#damagedEvents,
       messages: this.#messages,
       lastGroup: this.#lastGroup,
+      marks: this.#marks,
     }
   }
 
@@ -198,7 +219,7 @@ class Scanner {
     const bytes = verifyPayloads ? frame : header.payloadBytes - header.packedBytes
     if (!this.#has(from, bytes)) await this.#load(from, bytes)
     if (verifyPayloads) this.#verify(start, frame)
-    else this.#noteMessage(start - this.#base)
+    else this.#noteLabel(start - this.#base)
   }
 
   #verify(start: number, frame: number): void {
@@ -207,16 +228,29 @@ class Scanner {
     if (label === undefined || payloadCrc(this.#bytes, at, this.#header) !== this.#header.payloadCrc) {
       this.#group.damages.push({ offset: start, bytes: frame })
       this.#group.damagedEvents += this.#header.count
-    } else if (this.#options.wantMessages) this.#noteMessage(at)
+    } else this.#note(label)
   }
 
-  /** The frame at `at` is a STREAM whose label is in memory. */
-  #noteMessage(at: number): void {
-    const { packedBytes, count } = this.#header
-    if (this.#bytes[at + FRAME_HEADER_BYTES + packedBytes + 29] === ID_OF_BUFFER) return
+  /** The frame at `at` is a STREAM whose label is in memory; most have nothing to be noted. */
+  #noteLabel(at: number): void {
+    const labelAt = at + FRAME_HEADER_BYTES + this.#header.packedBytes
+    if (this.#bytes[labelAt + 29] === ID_OF_BUFFER && this.#view.getUint16(labelAt + 30, true) === 0) return
     const label = readLabel(this.#bytes, this.#view, at, this.#header)
-    const id = label === undefined ? undefined : rememberedBy(label, count)
+    if (label !== undefined) this.#note(label)
+  }
+
+  #note(label: Label): void {
+    const { count, position } = this.#header
+    const id = this.#options.wantMessages ? rememberedBy(label, count) : undefined
     if (id !== undefined) this.#group.messages.push(id)
+    const mark = decodeMark(label.mark)
+    if (mark !== undefined) this.#group.marks.push({ ...mark, position })
+  }
+
+  /** A message of which a frame is missing must be stored again when it is sent again. */
+  #forgetOpen(): void {
+    this.#group.messages.length = 0
+    this.#group.marks.length = 0
   }
 
   /** At a COMMIT or a SEAL. */
@@ -224,8 +258,7 @@ class Scanner {
     const { type, payloadCrc: crc, packedBytes: frames, position } = this.#header
     const group = this.#group
     const whole = type === COMMIT && group.crc === crc && group.frames === frames && group.damages.length === 0
-    // A message of which a frame is missing must be stored again when it is sent again.
-    if (!whole) group.messages.length = 0
+    if (!whole) this.#forgetOpen()
     this.#at += FRAME_HEADER_BYTES
     this.#take(this.#at, position)
   }
@@ -253,12 +286,19 @@ class Scanner {
     this.#take(this.#at, this.#accounted)
   }
 
+  /** Of the group that is open. */
+  #groupStart() {
+    const { length: messagesBefore } = this.#messages
+    return { offset: this.#committedBytes, messagesBefore, marksBefore: this.#marks.length }
+  }
+
   #take(committedBytes: number, next: number): void {
     const group = this.#group
-    if (group.frames > 0) this.#lastGroup = { offset: this.#committedBytes, messagesBefore: this.#messages.length }
+    if (group.frames > 0) this.#lastGroup = this.#groupStart()
     for (const damage of group.damages) this.#damages.push(damage)
     this.#damagedEvents += group.damagedEvents
     for (const message of group.messages) this.#messages.push(message)
+    for (const mark of group.marks) this.#marks.push(mark)
     this.#committedBytes = committedBytes
     this.#next = next
     this.#group = emptyGroup()
@@ -275,6 +315,7 @@ class Scanner {
       if (found !== -1) {
         this.#at = this.#base + found
         this.#group.damages.push({ offset: start, bytes: this.#at - start })
+        this.#skippedTo = this.#at
         return true
       }
       const searched = this.#base + this.#filled - FRAME_HEADER_BYTES
@@ -290,7 +331,8 @@ class Scanner {
   async #load(offset: number, bytes: number): Promise<void> {
     const base = offset - (offset % 8)
     const sparse = !this.#options.verifyPayloads && this.#frameBytes >= LARGE_FRAME_BYTES
-    const length = Math.max(offset - base + bytes, sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES)
+    const block = Math.min(sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES, this.#fileBytes - base)
+    const length = Math.max(offset - base + bytes, block)
     if (this.#bytes.length < length) {
       this.#bytes = Buffer.allocUnsafeSlow(length)
       this.#options.memory.bytes = this.#bytes

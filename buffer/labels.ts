@@ -10,6 +10,7 @@ import {
   PEER_BYTES_MAX,
   TAG_BYTES_MAX,
 } from './chunk-format.ts'
+import { encodeMark } from './marks.ts'
 
 /** A label whose id base is not known before the payload's CRC is. */
 export type StreamLabel = { -readonly [K in keyof Label]: Label[K] }
@@ -28,7 +29,7 @@ export class Labels {
   }
 
   of(stream: EventStream): StreamLabel {
-    const { tag, chunkId, firstId } = stream
+    const { tag, chunkId, firstId, mark } = stream
     const keepsId = chunkId !== undefined && chunkId.length <= CHUNK_ID_BYTES_MAX
     return {
       idBase: firstId?.base ?? this.#bufferId,
@@ -38,6 +39,7 @@ export class Labels {
       tag: tag.length <= TAG_BYTES_MAX ? tag : tag.subarray(0, TAG_BYTES_MAX),
       chunkId: keepsId ? chunkId : EMPTY,
       peer: this.#peerOf(stream.peer),
+      mark: mark === undefined ? EMPTY : encodeMark(mark),
     }
   }
 

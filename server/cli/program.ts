@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { nearest } from '../config/nearest.ts'
 import { LogboomError } from '../core/errors.ts'
 import { VERSION } from '../version.ts'
+import { register as registerBuffer } from './buffer.ts'
 import { register as registerConfig } from './config.ts'
 import { register as registerExplain } from './explain.ts'
 import { register as registerHealthcheck } from './healthcheck.ts'
@@ -34,6 +35,7 @@ const VERBS = [
   registerTail,
   registerQuery,
   registerStatus,
+  registerBuffer,
   registerHealthcheck,
   registerExplain,
 ]

@@ -4,22 +4,13 @@ import { formatJson, type Json, lineText } from '../core/event-text.ts'
 import { age, bytes, clockTime, dayOf } from '../core/readable.ts'
 import type { InputReport, KnockReport, OutputReport, StatusReport } from '../core/status.ts'
 import { askJson, type ServerOptions, withServerOptions } from './api-client.ts'
+import { table, whole } from './table.ts'
 import { print, processTerminal, type Terminal } from './terminal.ts'
 
-const whole = (value: number) => value.toLocaleString('en')
 const reasons = (counts: Readonly<Record<string, number>>) =>
   Object.entries(counts)
     .map(([reason, count]) => `${reason} ${whole(count)}`)
     .join(', ') || '0'
-
-/** Columns as wide as their widest cell; numbers stand at the right. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const isNumber = (text: string) => /^[\d,.-]+$/.test(text)
-  const cell = (text: string, column: number) =>
-    isNumber(text) ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)
-  return rows.map((row) => `  ${row.map(cell).join('  ').trimEnd()}\n`).join('')
-}
 
 function inputRow({ name, type, addresses, connections, events, bytes: read, rejected }: InputReport): string[] {
   return [name, type, addresses.join(', '), whole(connections), whole(events), bytes(read), reasons(rejected)]
@@ -42,6 +33,12 @@ function outputRow(output: OutputReport): string[] {
 
 /** Knocks on the screen; `--json` has all. */
 const KNOCKS_SHOWN = 8
+/** What its filters did beside dropping, where they did anything. */
+function filterLine({ name, joined, filterErrors }: OutputReport): string {
+  if (joined === 0 && Object.keys(filterErrors).length === 0) return ''
+  return `  ${name}  filters joined ${whole(joined)}, errors: ${reasons(filterErrors)}\n`
+}
+
 const INPUT_HEAD = ['input', 'type', 'listens on', 'connections', 'events', 'read', 'rejected']
 const OUTPUT_HEAD = [
   'output',
@@ -80,6 +77,7 @@ export function statusText(report: StatusReport, nowMs: number): string {
     `next position ${whole(buffer.next)}, waiting ${whole(buffer.waiting)}\n`,
     buffer.trouble === undefined ? '' : `  ! ${lineText(buffer.trouble)}\n`,
     `\n${table([OUTPUT_HEAD, ...report.outputs.map(outputRow)])}`,
+    ...report.outputs.map(filterLine),
     ...problems.map((output) => `  ! ${output.name}: ${lineText(output.lastError ?? output.state)}\n`),
   ].join('')
 }
