@@ -12,6 +12,7 @@ import {
   findFrame,
   frameBytes,
   groupCrc,
+  ID_OF_BUFFER,
   type Label,
   MESSAGES,
   payloadCrc,
@@ -217,7 +218,7 @@ class Scanner {
     const bytes = verifyPayloads ? frame : header.payloadBytes - header.packedBytes
     if (!this.#has(from, bytes)) await this.#load(from, bytes)
     if (verifyPayloads) this.#verify(start, frame)
-    else this.#note(readLabel(this.#bytes, this.#view, start - this.#base, header))
+    else this.#noteLabel(start - this.#base)
   }
 
   #verify(start: number, frame: number): void {
@@ -229,13 +230,20 @@ class Scanner {
     } else this.#note(label)
   }
 
-  /** Of a frame that is whole, or whose payload is not looked at. */
-  #note(label: Label | undefined): void {
-    if (label === undefined) return
-    const id = this.#options.wantMessages ? rememberedBy(label, this.#header.count) : undefined
+  /** The frame at `at` is a STREAM whose label is in memory; most have nothing to be noted. */
+  #noteLabel(at: number): void {
+    const labelAt = at + FRAME_HEADER_BYTES + this.#header.packedBytes
+    if (this.#bytes[labelAt + 29] === ID_OF_BUFFER && this.#view.getUint16(labelAt + 30, true) === 0) return
+    const label = readLabel(this.#bytes, this.#view, at, this.#header)
+    if (label !== undefined) this.#note(label)
+  }
+
+  #note(label: Label): void {
+    const { count, position } = this.#header
+    const id = this.#options.wantMessages ? rememberedBy(label, count) : undefined
     if (id !== undefined) this.#group.messages.push(id)
     const mark = decodeMark(label.mark)
-    if (mark !== undefined) this.#group.marks.push({ ...mark, position: this.#header.position })
+    if (mark !== undefined) this.#group.marks.push({ ...mark, position })
   }
 
   /** A message of which a frame is missing must be stored again when it is sent again. */

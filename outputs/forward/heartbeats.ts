@@ -1,10 +1,11 @@
 /** Asks servers again and again whether they are there. What follows from the answers is the matter of their state. */
 import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
-import { isIPv6 } from 'node:net'
 import type { Server } from './server.ts'
 
 const DATAGRAM = Uint8Array.of(0)
+/** A socket is not used for longer: the server's name is looked up anew. */
+const SOCKET_AGE_MS = 60_000
 
 export interface HeartbeatOptions {
   readonly type: 'transport' | 'udp' | 'none'
@@ -54,38 +55,45 @@ function askByConnection(server: Server, beat: () => void, signal: AbortSignal):
 
 /** Any datagram from its port is an answer. [fluentd, out_forward.rb, on_udp_heatbeat_response_recv] */
 function askByDatagram(server: Server, beat: () => void, signal: AbortSignal): () => void {
-  const { host, port } = server.options
   let socket: Socket | undefined
-  const open = async () => {
-    const { address } = await lookup(host)
-    const opened = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
-    opened.unref()
-    // A port that nobody listens on: the next datagram asks anew.
-    opened.on('error', () => {
-      opened.close()
-      socket = undefined
-    })
-    opened.on('message', beat)
-    await new Promise<void>((resolve) => opened.connect(port, address, () => resolve()))
-    return opened
+  let openedMs = 0
+  let isOpening = false
+  const drop = (dropped: Socket | undefined) => {
+    dropped?.close()
+    if (socket === dropped) socket = undefined
   }
-  let opening = false
-  signal.addEventListener('abort', () => socket?.close(), { once: true })
+  const open = async () => {
+    const opened = await openDatagrams(server.options)
+    openedMs = performance.now()
+    // A port that nobody listens on: the next heartbeat opens another.
+    opened.once('error', () => drop(opened)).on('message', beat)
+    if (signal.aborted) opened.close()
+    else socket = opened
+  }
+  signal.addEventListener('abort', () => drop(socket), { once: true })
   return () => {
-    if (socket !== undefined) {
-      socket.send(DATAGRAM, () => {})
-      return
-    }
-    if (opening) return
-    opening = true
+    if (socket !== undefined && performance.now() - openedMs > SOCKET_AGE_MS) drop(socket)
+    socket?.send(DATAGRAM, () => {})
+    if (socket !== undefined || isOpening) return
+    isOpening = true
     open()
-      .then((opened) => {
-        if (signal.aborted) opened.close()
-        else socket = opened
-      })
       .catch(() => {})
       .finally(() => {
-        opening = false
+        isOpening = false
       })
   }
+}
+
+/** Rejects with the system's error: the name is not known, the network is not there. */
+async function openDatagrams({ host, port }: { host: string; port: number }): Promise<Socket> {
+  const { address, family } = await lookup(host)
+  const socket = createSocket(family === 6 ? 'udp6' : 'udp4').unref()
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject)
+    socket.connect(port, address, () => {
+      socket.off('error', reject)
+      resolve()
+    })
+  })
+  return socket
 }
