@@ -3,7 +3,6 @@ import type { Batch, Position, StoredStream } from '../server/core/event.ts'
 import { nextEntry } from '../server/core/packed-entries.ts'
 import type { Block } from './block-pool.ts'
 import { FRAME_HEADER_BYTES, getU64, ID_OF_BUFFER, LABEL_BYTES } from './chunk-format.ts'
-import type { Range } from './done-ranges.ts'
 import { idBaseText } from './event-id.ts'
 import type { FrameSource } from './frame-source.ts'
 
@@ -67,7 +66,7 @@ export class BatchBuilder {
   }
 
   /** Takes the events [from, to) of the frame that the source stands at, if its tag matches. */
-  take({ block, header, frameAt }: FrameSource, { from, to }: Range): void {
+  take({ block, header, frameAt }: FrameSource, from: Position, to: Position): void {
     const { bytes, view } = block
     const payload = frameAt + FRAME_HEADER_BYTES
     const label = payload + header.packedBytes
@@ -82,7 +81,8 @@ export class BatchBuilder {
     const ofBuffer = view.getUint8(label + 29) === ID_OF_BUFFER
     const stream = {
       tag,
-      packed: sliceEntries(bytes, { start: payload, end: label, skip, count, isRest: skip + count === header.count }),
+      packed:
+        count === header.count ? bytes.subarray(payload, label) : sliceEntries(bytes, payload, label, skip, count),
       count,
       position: from,
       idBase: this.#ids.at(bytes, label),
@@ -106,19 +106,10 @@ export class BatchBuilder {
   }
 }
 
-interface Slice {
-  readonly start: number
-  readonly end: number
-  /** Entries that are left out at the start. */
-  readonly skip: number
-  readonly count: number
-  /** Nothing is left out at the end. */
-  readonly isRest: boolean
-}
-
-function sliceEntries(bytes: Uint8Array, { start, end, skip, count, isRest }: Slice): Uint8Array {
-  const from = skip === 0 ? start : skipEntries(bytes, start, end, skip)
-  return bytes.subarray(from, isRest ? end : skipEntries(bytes, from, end, count))
+/** `count` entries behind the first `skip` of those between `start` and `end`. */
+function sliceEntries(bytes: Uint8Array, start: number, end: number, skip: number, count: number): Uint8Array {
+  const from = skipEntries(bytes, start, end, skip)
+  return bytes.subarray(from, skipEntries(bytes, from, end, count))
 }
 
 function skipEntries(bytes: Uint8Array, from: number, to: number, entries: number): number {

@@ -2,7 +2,7 @@
  * The contract of the one log every event enters. `append / read from a cursor / commit the cursor`, whatever lies
  * below.
  */
-import type { Batch, Emit, Position, Spool } from '../server/core/event.ts'
+import type { Batch, Emit, MarkStore, Position, Spool } from '../server/core/event.ts'
 
 /** The side of the inputs; lives on the main thread. */
 export interface EventBuffer {
@@ -13,6 +13,8 @@ export interface EventBuffer {
    */
   readonly append: Emit
   spool(): Promise<Spool>
+  /** How far inputs have come in their sources: always as far as the streams that are stored, no more and no less. */
+  readonly marks: MarkStore
   /**
    * Takes a seat for an output: from now on nothing that it has not passed is deleted.
    * An output without a cursor starts at the oldest event that is stored.
@@ -92,6 +94,8 @@ export interface ReaderStatus {
   readonly unmatchedEvents: number
   /** Events lost to damage on disk and skipped, since the reader was opened. */
   readonly damagedEvents: number
+  /** The chunk file in which that was last. */
+  readonly lastDamagedChunk?: string | undefined
 }
 
 export interface BufferStatus {
@@ -115,7 +119,10 @@ export interface BufferStatus {
 export interface RecoveryReport {
   /** Bytes after the last commit that were cut off: never acknowledged. */
   readonly tornBytes: number
-  /** Frames that were acknowledged once and are damaged now, with the events they held. */
+  /**
+   * Frames that are damaged, with the events they held. Those of the group that was written last may never have been
+   * acknowledged; damage in chunks that were closed in good order is found when they are read.
+   */
   readonly damagedFrames: number
   readonly damagedEvents: number
   /** Chunk files moved to `quarantine/`. */

@@ -23,10 +23,12 @@ export interface ChunkEnd {
   readonly next: number
   /** Id bases of the messages in the chunk, oldest first. */
   readonly messages: readonly string[]
+  /** How many marks are in it. */
+  readonly marks: number
 }
 
 /** What is written behind the last COMMIT. `seed` is where header CRCs start. */
-export function encodeChunkEnd({ next, messages }: ChunkEnd, seed: number): Buffer {
+export function encodeChunkEnd({ next, messages, marks }: ChunkEnd, seed: number): Buffer {
   const payloadBytes = messages.length * MESSAGE_ID_BYTES
   const messagesBytes = messages.length === 0 ? 0 : FRAME_HEADER_BYTES + padded(payloadBytes)
   const bytes = Buffer.alloc(messagesBytes + FRAME_HEADER_BYTES)
@@ -42,7 +44,7 @@ export function encodeChunkEnd({ next, messages }: ChunkEnd, seed: number): Buff
   putFrameHeader(view, messagesBytes, {
     type: SEAL,
     payloadBytes: 0,
-    count: 0,
+    count: marks,
     packedBytes: messagesBytes,
     payloadCrc: 0,
   })
@@ -63,8 +65,8 @@ export async function readChunkEnd(
   if (at < FRAME_HEADER_BYTES || at % 8 !== 0) return undefined
   const seal = await readBytes(file, at, FRAME_HEADER_BYTES)
   if (!readFrameHeader(seal, viewOf(seal), 0, seed, header) || header.type !== SEAL) return undefined
-  const { position: next, packedBytes } = header
-  if (!wantMessages || packedBytes === 0) return { next, messages: [] }
+  const { position: next, packedBytes, count: marks } = header
+  if (!wantMessages || packedBytes === 0) return { next, messages: [], marks }
   if (packedBytes > at) return undefined
   const bytes = await readBytes(file, at - packedBytes, packedBytes)
   const list = emptyFrameHeader()
@@ -78,7 +80,7 @@ export async function readChunkEnd(
   const messages = Array.from({ length: list.count }, (_, index) =>
     text.slice(index * MESSAGE_ID_BYTES, (index + 1) * MESSAGE_ID_BYTES),
   )
-  return { next, messages }
+  return { next, messages, marks }
 }
 
 async function readBytes(file: OpenFile, offset: number, length: number): Promise<Buffer> {

@@ -34,6 +34,7 @@ export class ChunkFile {
   readonly #file: OpenFile
   /** Id bases of the messages that are durable in it, oldest first. */
   #messages: string[] = []
+  #marks = 0
 
   constructor(file: OpenFile, first: number) {
     this.#file = file
@@ -70,9 +71,14 @@ export class ChunkFile {
     if (this.#messages.length > 2 * REMEMBERED_MESSAGES_MIN) this.#messages = this.#newestMessages()
   }
 
+  /** So many marks more are durable in it. */
+  noteMarks(count: number): void {
+    this.#marks += count
+  }
+
   /** Ends the chunk in good order. Nothing is lost without it, but then the next start goes through the chunk. */
   async seal(next: number, seed: number): Promise<void> {
-    await this.append([encodeChunkEnd({ next, messages: this.#newestMessages() }, seed)])
+    await this.append([encodeChunkEnd({ next, messages: this.#newestMessages(), marks: this.#marks }, seed)])
     await this.sync()
   }
 

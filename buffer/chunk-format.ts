@@ -20,15 +20,19 @@
  *   payload of a STREAM: the packed events as the client sent them, then their label
  *    0 12  id base        16  8  received, ms since 1970   28  1  length of the peer's address
  *   12  4  id index       24  2  tag length                29  1  id kind: 0 the buffer's, 1 the message's
- *                         26  2  chunk id length           30  2  0, then tag, chunk id, peer
+ *                         26  2  chunk id length           30  2  mark length, then tag, chunk id, peer, mark
+ *
+ *   mark: how far its input had come with this stream (`marks.ts`); most streams have none
+ *    0  4  CRC of the rest    4  …  name of the source, 0x00, the place in it
  *
  *   A COMMIT ends a group: what was synced and acknowledged together. It has no payload; its position is the next
  *   event's, its count is that of the group's events, its packed length that of the group's frames, and its payload CRC
  *   covers the two CRCs of each of these frames (bytes 24..31), in order: so every byte without a second pass.
- *   A SEAL ends a chunk that was closed in good order. It has no payload; its position is the next event's, its packed
- *   length that of the MESSAGES frame before it, 0 when there is none. MESSAGES holds the id bases of the messages in
- *   the chunk that have one, 16 characters of base64url each, the newest 50,000 at most, oldest first; its count is how
- *   many. So a sealed chunk need not be gone through when the buffer is opened.
+ *   A SEAL ends a chunk that was closed in good order. It has no payload; its position is the next event's, its count
+ *   that of the marks in the chunk, its packed length that of the MESSAGES frame before it, 0 when there is none.
+ *   MESSAGES holds the id bases of the messages in the chunk that have one, 16 characters of base64url each, the newest
+ *   50,000 at most, oldest first; its count is how many. So a sealed chunk need not be gone through when the buffer is
+ *   opened, unless it has marks that the file MARKS does not have.
  *
  *   Version 1 has no MESSAGES, and 0 as the packed length of each SEAL.
  *
@@ -52,6 +56,7 @@ export const TAG_BYTES_MAX = 1_024
 /** A chunk id is kept for `buffer show` only; a longer one is not kept (the event id is made of all its bytes). */
 export const CHUNK_ID_BYTES_MAX = 1_024
 export const PEER_BYTES_MAX = 255
+export const MARK_BYTES_MAX = 8 * 1_024 + 260
 
 export const STREAM = 1
 export const COMMIT = 2
@@ -257,15 +262,20 @@ export interface Label {
   readonly tag: Uint8Array
   readonly chunkId: Uint8Array
   readonly peer: Uint8Array
+  /** Empty where there is none. */
+  readonly mark: Uint8Array
 }
 
-export function labelBytes(label: Pick<Label, 'tag' | 'chunkId' | 'peer'>): number {
-  return LABEL_BYTES + label.tag.length + label.chunkId.length + label.peer.length
+/** What in a label has no fixed length. */
+export type LabelTexts = Pick<Label, 'tag' | 'chunkId' | 'peer' | 'mark'>
+
+export function labelBytes({ tag, chunkId, peer, mark }: LabelTexts): number {
+  return LABEL_BYTES + tag.length + chunkId.length + peer.length + mark.length
 }
 
 /** Writes the label at `at`; the bytes between it and the next frame are set to 0. */
 export function putLabel(bytes: Uint8Array, view: DataView, at: number, label: Label): void {
-  const { tag, chunkId, peer } = label
+  const { tag, chunkId, peer, mark } = label
   bytes.set(label.idBase, at)
   view.setUint32(at + 12, label.idIndex, true)
   putU64(view, at + 16, label.receivedMs)
@@ -273,11 +283,12 @@ export function putLabel(bytes: Uint8Array, view: DataView, at: number, label: L
   view.setUint16(at + 26, chunkId.length, true)
   view.setUint8(at + 28, peer.length)
   view.setUint8(at + 29, label.idKind)
-  view.setUint16(at + 30, 0, true)
+  view.setUint16(at + 30, mark.length, true)
   const text = at + LABEL_BYTES
   bytes.set(tag, text)
   bytes.set(chunkId, text + tag.length)
   bytes.set(peer, text + tag.length + chunkId.length)
+  bytes.set(mark, text + tag.length + chunkId.length + peer.length)
 }
 
 /** Undefined when its lengths do not fit the payload. The views share the memory of `bytes`. */
@@ -285,7 +296,8 @@ export function readLabel(bytes: Uint8Array, view: DataView, at: number, header:
   const label = at + FRAME_HEADER_BYTES + header.packedBytes
   const tagEnd = label + LABEL_BYTES + view.getUint16(label + 24, true)
   const chunkIdEnd = tagEnd + view.getUint16(label + 26, true)
-  const end = chunkIdEnd + view.getUint8(label + 28)
+  const peerEnd = chunkIdEnd + view.getUint8(label + 28)
+  const end = peerEnd + view.getUint16(label + 30, true)
   if (end !== at + FRAME_HEADER_BYTES + header.payloadBytes) return undefined
   return {
     idBase: bytes.subarray(label, label + 12),
@@ -294,6 +306,7 @@ export function readLabel(bytes: Uint8Array, view: DataView, at: number, header:
     receivedMs: getU64(view, label + 16),
     tag: bytes.subarray(label + LABEL_BYTES, tagEnd),
     chunkId: bytes.subarray(tagEnd, chunkIdEnd),
-    peer: bytes.subarray(chunkIdEnd, end),
+    peer: bytes.subarray(chunkIdEnd, peerEnd),
+    mark: bytes.subarray(peerEnd, end),
   }
 }

@@ -1,6 +1,8 @@
 /**
- * Goes through one chunk file at the start: how far it is committed, what in it is damaged, which messages it holds.
+ * Goes through one chunk file at the start: how far it is committed, what in it is damaged, which messages and marks it
+ * holds.
  */
+import type { Mark } from '../server/core/event.ts'
 import {
   CHUNK_HEADER_BYTES,
   COMMIT,
@@ -24,6 +26,7 @@ import {
 } from './chunk-format.ts'
 import { ID_BASE_BYTES, idBaseText } from './event-id.ts'
 import { type OpenFile, readDespiteErrors } from './file-system.ts'
+import { decodeMark } from './marks.ts'
 
 const BLOCK_BYTES = 1024 * 1024
 /** Where payloads are not looked at and a frame is at least so large, only what lies around its end is read. */
@@ -50,7 +53,7 @@ export interface ScanMemory {
 }
 
 export function createScanMemory(): ScanMemory {
-  return { bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES) }
+  return { bytes: Buffer.alloc(0) }
 }
 
 export interface DamagedBytes {
@@ -69,8 +72,15 @@ export interface ChunkScan {
   readonly damagedEvents: number
   /** Id bases of the messages in groups that are whole, oldest first. */
   readonly messages: readonly string[]
-  /** Where the last group begins in the file, and how many of the messages were in those before it. */
-  readonly lastGroup: { readonly offset: number; readonly messagesBefore: number }
+  /** Where the last group begins in the file, and how many of the messages and marks were in those before it. */
+  readonly lastGroup: { readonly offset: number; readonly messagesBefore: number; readonly marksBefore: number }
+  /** Marks of the streams in groups that are whole, oldest first. */
+  readonly marks: readonly ScannedMark[]
+}
+
+export interface ScannedMark extends Mark {
+  /** Of the stream it came with. */
+  readonly position: number
 }
 
 export async function scanChunk(file: OpenFile, options: ScanOptions): Promise<ChunkScan> {
@@ -93,10 +103,11 @@ interface OpenGroup {
   damages: DamagedBytes[]
   damagedEvents: number
   messages: string[]
+  marks: ScannedMark[]
 }
 
 function emptyGroup(): OpenGroup {
-  return { events: 0, crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [] }
+  return { events: 0, crc: 0, frames: 0, damages: [], damagedEvents: 0, messages: [], marks: [] }
 }
 
 class Scanner {
@@ -110,6 +121,8 @@ class Scanner {
   #base = 0
   #filled = 0
   #at = CHUNK_HEADER_BYTES
+  /** Where the last damage ends. */
+  #skippedTo = -1
   /** Size of the frame that was seen last. */
   #frameBytes = 0
   /** Every event before it was found or is counted as lost. */
@@ -117,11 +130,12 @@ class Scanner {
   #group = emptyGroup()
   #next: number
   #committedBytes = CHUNK_HEADER_BYTES
-  #lastGroup = { offset: CHUNK_HEADER_BYTES, messagesBefore: 0 }
+  #lastGroup = { offset: CHUNK_HEADER_BYTES, messagesBefore: 0, marksBefore: 0 }
   #frames = 0
   #damagedEvents = 0
   readonly #damages: DamagedBytes[] = []
   readonly #messages: string[] = []
+  readonly #marks: ScannedMark[] = []
 
   constructor(file: OpenFile, options: ScanOptions, fileBytes: number) {
     this.#file = file
@@ -137,7 +151,7 @@ class Scanner {
     while (this.#at + FRAME_HEADER_BYTES <= this.#fileBytes) {
       if (!this.#has(this.#at, FRAME_HEADER_BYTES)) await this.#load(this.#at, FRAME_HEADER_BYTES)
       const found = this.#look()
-      if (found === 'end') return
+      if (found === 'end') return this.#dropDamageBeyondEnd()
       if (found === 'seal') return this.#mark()
       if (found === 'commit') this.#mark()
       else if (found === 'stream') await this.#stream()
@@ -145,6 +159,11 @@ class Scanner {
       else if (this.#isDamagedCommit()) this.#markDamaged()
       else if (!(await this.#skipDamage())) return
     }
+  }
+
+  /** What was skipped last lies behind the last event that counts here: it was given up, and costs nothing. */
+  #dropDamageBeyondEnd(): void {
+    if (this.#skippedTo === this.#at && this.#accounted === this.#options.end) this.#group.damages.pop()
   }
 
   #look(): 'stream' | 'messages' | 'commit' | 'seal' | 'damage' | 'end' {
@@ -167,7 +186,7 @@ class Scanner {
       // The chunk that follows begins at `end`: so every event before it was committed, whatever has become of the
       // COMMIT.
       this.#group.damagedEvents += Math.max(0, end - this.#accounted)
-      if (this.#group.damagedEvents > 0) this.#group.messages.length = 0
+      if (this.#group.damagedEvents > 0) this.#forgetOpen()
       this.#take(this.#at, Math.max(end, this.#accounted))
     }
     return {
@@ -179,6 +198,7 @@ class Scanner {
       damagedEvents: this.#damagedEvents,
       messages: this.#messages,
       lastGroup: this.#lastGroup,
+      marks: this.#marks,
     }
   }
 
@@ -199,7 +219,7 @@ class Scanner {
     const bytes = verifyPayloads ? frame : LABEL_BYTES
     if (!this.#has(from, bytes)) await this.#load(from, bytes)
     if (verifyPayloads) this.#verify(start, frame)
-    else this.#noteMessage(from - this.#base)
+    else await this.#noteLabel(from)
   }
 
   #verify(start: number, frame: number): void {
@@ -208,13 +228,37 @@ class Scanner {
     if (label === undefined || payloadCrc(this.#bytes, at, this.#header) !== this.#header.payloadCrc) {
       this.#group.damages.push({ offset: start, bytes: frame })
       this.#group.damagedEvents += this.#header.count
-    } else if (label.idKind === ID_OF_MESSAGE && this.#options.wantMessages)
-      this.#group.messages.push(idBaseText(label.idBase))
+    } else {
+      if (label.idKind === ID_OF_MESSAGE) this.#noteMessage(label.idBase)
+      this.#noteMark(label.mark)
+    }
   }
 
-  #noteMessage(label: number): void {
-    if (!this.#options.wantMessages || this.#bytes[label + 29] !== ID_OF_MESSAGE) return
-    this.#group.messages.push(idBaseText(this.#bytes.subarray(label, label + ID_BASE_BYTES)))
+  /** `offset`: of the label of the frame that was seen last, whose head is loaded. */
+  async #noteLabel(offset: number): Promise<void> {
+    const label = offset - this.#base
+    if (this.#bytes[label + 29] === ID_OF_MESSAGE) this.#noteMessage(this.#bytes.subarray(label, label + ID_BASE_BYTES))
+    const markBytes = this.#view.getUint16(label + 30, true)
+    if (markBytes === 0) return
+    const end = this.#at - (frameBytes(this.#header) - FRAME_HEADER_BYTES - this.#header.payloadBytes)
+    const from = Math.max(offset, end - markBytes)
+    if (!this.#has(from, markBytes)) await this.#load(from, markBytes)
+    this.#noteMark(this.#bytes.subarray(from - this.#base, end - this.#base))
+  }
+
+  #noteMessage(idBase: Uint8Array): void {
+    if (this.#options.wantMessages) this.#group.messages.push(idBaseText(idBase))
+  }
+
+  #noteMark(bytes: Uint8Array): void {
+    const mark = decodeMark(bytes)
+    if (mark !== undefined) this.#group.marks.push({ ...mark, position: this.#header.position })
+  }
+
+  /** A message of which a frame is missing must be stored again when it is sent again. */
+  #forgetOpen(): void {
+    this.#group.messages.length = 0
+    this.#group.marks.length = 0
   }
 
   /** At a COMMIT or a SEAL. */
@@ -222,8 +266,7 @@ class Scanner {
     const { type, payloadCrc: crc, packedBytes: frames, position } = this.#header
     const group = this.#group
     const whole = type === COMMIT && group.crc === crc && group.frames === frames && group.damages.length === 0
-    // A message of which a frame is missing must be stored again when it is sent again.
-    if (!whole) group.messages.length = 0
+    if (!whole) this.#forgetOpen()
     this.#at += FRAME_HEADER_BYTES
     this.#take(this.#at, position)
   }
@@ -251,12 +294,19 @@ class Scanner {
     this.#take(this.#at, this.#accounted)
   }
 
+  /** Of the group that is open. */
+  #groupStart() {
+    const { length: messagesBefore } = this.#messages
+    return { offset: this.#committedBytes, messagesBefore, marksBefore: this.#marks.length }
+  }
+
   #take(committedBytes: number, next: number): void {
     const group = this.#group
-    if (group.frames > 0) this.#lastGroup = { offset: this.#committedBytes, messagesBefore: this.#messages.length }
+    if (group.frames > 0) this.#lastGroup = this.#groupStart()
     for (const damage of group.damages) this.#damages.push(damage)
     this.#damagedEvents += group.damagedEvents
     for (const message of group.messages) this.#messages.push(message)
+    for (const mark of group.marks) this.#marks.push(mark)
     this.#committedBytes = committedBytes
     this.#next = next
     this.#group = emptyGroup()
@@ -273,6 +323,7 @@ class Scanner {
       if (found !== -1) {
         this.#at = this.#base + found
         this.#group.damages.push({ offset: start, bytes: this.#at - start })
+        this.#skippedTo = this.#at
         return true
       }
       const searched = this.#base + this.#filled - FRAME_HEADER_BYTES
@@ -288,7 +339,8 @@ class Scanner {
   async #load(offset: number, bytes: number): Promise<void> {
     const base = offset - (offset % 8)
     const sparse = !this.#options.verifyPayloads && this.#frameBytes >= LARGE_FRAME_BYTES
-    const length = Math.max(offset - base + bytes, sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES)
+    const block = Math.min(sparse ? SPARSE_BLOCK_BYTES : BLOCK_BYTES, this.#fileBytes - base)
+    const length = Math.max(offset - base + bytes, block)
     if (this.#bytes.length < length) {
       this.#bytes = Buffer.allocUnsafeSlow(length)
       this.#options.memory.bytes = this.#bytes

@@ -115,6 +115,7 @@ export class ChunkWriter {
     await this.#sync(chunk)
     this.next = next
     chunk.noteMessages(job.ids)
+    chunk.noteMarks(job.marks.length)
     this.#tell(chunk)
     job.acknowledge()
     this.#options.onDone(job, true)

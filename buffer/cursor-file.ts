@@ -85,27 +85,31 @@ export class CursorFile {
   readonly #files: FileSystem
   readonly #name: string
   #number: number
-  /** Undefined: there is no file yet, or it can no longer be trusted. */
   #file: OpenFile | undefined
+  /** There is no file yet, or it can no longer be trusted. */
+  #mustReplace: boolean
 
   constructor(files: FileSystem, name: string, newest: CursorRecord | undefined) {
     this.#files = files
     this.#name = name
     this.#number = newest?.number ?? 0
+    this.#mustReplace = newest === undefined
   }
 
   /** Resolves when it is durable. Throws when the disk does not take it; the next call makes a new file. */
   async store(done: DoneRanges): Promise<void> {
     this.#number += 1
     const slot = encodeCursor({ number: this.#number, cursor: done.cursor, ranges: done.ranges })
-    if (this.#file === undefined) return this.#replace(slot)
+    if (this.#mustReplace) return this.#replace(slot)
     try {
+      this.#file ??= await this.#open()
       const written = await this.#file.write([slot], (this.#number % SLOTS) * SLOT_BYTES)
       if (written !== slot.length) throw new Error('short write: is the disk full?')
       await failpoint('cursor.after-write')
       await this.#file.syncData()
     } catch (error) {
       await this.close()
+      this.#mustReplace = true
       throw error
     }
   }
@@ -116,10 +120,16 @@ export class CursorFile {
     await file?.close().catch(() => {})
   }
 
+  async #open(): Promise<OpenFile> {
+    // A process that was killed may have left the name without making it durable.
+    await this.#files.syncDirectory(path.dirname(this.#name))
+    return this.#files.open(this.#name, 'write')
+  }
+
   async #replace(slot: Buffer): Promise<void> {
     const content = Buffer.alloc(SLOTS * SLOT_BYTES)
     content.set(slot, (this.#number % SLOTS) * SLOT_BYTES)
     await replaceFile(this.#files, this.#name, content, RENAME_FAILPOINTS)
-    this.#file = await this.#files.open(this.#name, 'write')
+    this.#mustReplace = false
   }
 }

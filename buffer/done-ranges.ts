@@ -45,11 +45,9 @@ export class DoneRanges {
     this.#ranges.splice(first, end - first)
   }
 
-  /** Whether all of [from, to) is done. */
-  has(from: Position, to: Position): boolean {
-    if (to <= this.cursor) return true
-    const range = this.#ranges[this.#firstEndingAt(to)]
-    return range !== undefined && range.from <= from
+  /** Whether nothing from the position on is done: so it is for what is read the first time. */
+  areBefore(position: Position): boolean {
+    return (this.#ranges.at(-1)?.to ?? this.cursor) <= position
   }
 
   /** What of [from, to) is not done, in order. */

@@ -6,12 +6,12 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Clock } from '../server/core/clock.ts'
 import { LogboomError } from '../server/core/errors.ts'
-import type { Emit, Spool } from '../server/core/event.ts'
+import type { Emit, MarkStore, Spool } from '../server/core/event.ts'
 import { armedFailpoints, failpoint } from '../server/core/failpoints.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { BufferStatus, EventBuffer, ReaderSeat } from './buffer.ts'
 import { chunkFileName } from './chunk-format.ts'
-import { ChunkList } from './chunk-list.ts'
+import { ChunkList, type StoredChunk } from './chunk-list.ts'
 import { ChunkWriter, type Progress } from './chunk-writer.ts'
 import { cursorFileName, readCursor } from './cursor-file.ts'
 import { Duplicates } from './duplicates.ts'
@@ -19,6 +19,7 @@ import { type FileSystem, nodeFileSystem, readSmallFile, replaceFile } from './f
 import { Intake } from './intake.ts'
 import { Labels } from './labels.ts'
 import type { Lock } from './lock.ts'
+import { Marks } from './marks.ts'
 import type { FileSeat } from './reader.ts'
 import { chunkDirectory, type Recovered, recover } from './recovery.ts'
 import { SharedCursor, SharedPosition } from './shared-position.ts'
@@ -105,10 +106,12 @@ interface FileBufferParts extends FileBufferSurroundings {
 
 class FileBuffer implements EventBuffer {
   readonly append: Emit
+  readonly marks: MarkStore
   readonly #config: FileBufferConfig
   readonly #parts: FileBufferParts
   readonly #intake: Intake
   readonly #writer: ChunkWriter
+  readonly #marks: Marks
   readonly #chunks: ChunkList
   readonly #shared = new SharedPosition()
   readonly #seats = new Map<string, SharedCursor>()
@@ -139,6 +142,15 @@ class FileBuffer implements EventBuffer {
       onJob: () => this.#writer.wake(),
     })
     this.append = (stream) => this.#intake.append(stream)
+    const next = () => this.#writer.next
+    this.#marks = new Marks({
+      files,
+      bufferPath: config.path,
+      recovered: recovered.marks,
+      keptNext: recovered.marksNext,
+      next,
+    })
+    this.marks = this.#marks
     this.#writer = new ChunkWriter({
       files,
       clock,
@@ -151,7 +163,10 @@ class FileBuffer implements EventBuffer {
       chunkNumber: recovered.chunkNumber,
       take: () => this.#intake.takeJob(),
       onProgress: (progress) => this.#progress(progress),
-      onDone: (job, stored) => this.#intake.jobDone(job, stored),
+      onDone: (job, stored) => {
+        if (stored) this.#marks.stored(job.marks)
+        this.#intake.jobDone(job, stored)
+      },
     })
     this.#publish()
     this.#deleteLater()
@@ -208,6 +223,8 @@ class FileBuffer implements EventBuffer {
   async #close(): Promise<void> {
     this.#intake.close()
     await this.#writer.close()
+    // What is in the chunks needs no file; this waits for one that is being written.
+    await this.#marks.keep(this.#writer.next).catch(() => {})
     clearTimeout(this.#timer)
     await this.#deleting
     clearTimeout(this.#timer)
@@ -233,9 +250,15 @@ class FileBuffer implements EventBuffer {
   }
 
   #progress({ next, chunkFirst, chunkBytes }: Progress): void {
+    // Of a chunk whose marks are in the file MARKS the next start needs nothing but its end.
+    if (chunkFirst !== this.#active.first) this.#marks.keep(chunkFirst).catch((error) => this.#warnOfMarks(error))
     this.#chunks.grow({ first: chunkFirst, next, bytes: chunkBytes })
     this.#active = { first: chunkFirst, bytes: chunkBytes }
     this.#publish()
+  }
+
+  #warnOfMarks(error: Error): void {
+    this.#parts.log.warn({ reason: error.message }, 'the file MARKS could not be written; the marks are in the chunks')
   }
 
   #publish(): void {
@@ -258,7 +281,7 @@ class FileBuffer implements EventBuffer {
       for (;;) {
         const chunk = this.#chunks.passed(this.#lowestCursor())
         if (chunk === undefined) break
-        await this.#deleteChunk(chunk.first)
+        await this.#deleteChunk(chunk)
         this.#intake.admitWaiting()
       }
       if (this.#intake.waiting > 0) this.#rollIfDone(this.#lowestCursor())
@@ -269,11 +292,12 @@ class FileBuffer implements EventBuffer {
   }
 
   /**
-   * Its outputs' cursors are durable. The folder is synced each time, so that a crash cannot bring back a chunk from
-   * the middle.
+   * Its outputs' cursors are durable, and its marks are kept. The folder is synced each time, so that a crash cannot
+   * bring back a chunk from the middle.
    */
-  async #deleteChunk(first: number): Promise<void> {
+  async #deleteChunk({ first, next }: StoredChunk): Promise<void> {
     const { files } = this.#parts
+    await this.#marks.keep(next)
     const directory = chunkDirectory(this.#config.path)
     await failpoint('buffer.delete.before-unlink')
     await files.unlink(path.join(directory, chunkFileName(first)))

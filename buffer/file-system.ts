@@ -90,10 +90,21 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+/** Folders whose names in them are durable, those of before this process too. */
+const syncedDirectories = new Set<string>()
+
+/**
+ * A process that was killed may have made folders and not synced their names: so those that exist are synced too, once,
+ * as far up as this user may look.
+ */
 async function makeDirectory(directory: string): Promise<void> {
   const made = await fs.promises.mkdir(directory, { recursive: true, mode: 0o700 })
-  if (made === undefined) return
-  for (let at = directory; at.length >= made.length; at = path.dirname(at)) await syncDirectory(path.dirname(at))
+  for (let at = directory, parent = path.dirname(at); parent !== at; at = parent, parent = path.dirname(at)) {
+    const isNew = made !== undefined && at.length >= made.length
+    if (isNew) await syncDirectory(parent)
+    else if (!syncedDirectories.has(parent)) await syncDirectory(parent).catch(() => {})
+    syncedDirectories.add(parent)
+  }
 }
 
 async function list(directory: string): Promise<string[]> {

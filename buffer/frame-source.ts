@@ -18,6 +18,7 @@ import {
   SEAL,
   STREAM,
 } from './chunk-format.ts'
+import type { DamagedBytes } from './chunk-scan.ts'
 import { type FileSystem, type OpenFile, readDespiteErrors } from './file-system.ts'
 import type { Durable, SharedPosition } from './shared-position.ts'
 
@@ -39,12 +40,16 @@ export interface SourceOptions {
   readonly shared: SharedPosition
   readonly pool: BlockPool
   readonly position: number
+  /** Damage that has cost events, told when the chunk that begins at `first` is left. Must not reject. */
+  readonly onDamage?: (file: OpenFile, first: number, damage: DamagedBytes) => Promise<void>
 }
 
 export class FrameSource {
   /** Every event before it was handed out, or is counted as damaged. */
   position: number
   damagedEvents = 0
+  /** The name of the chunk in which damage has last cost events. */
+  lastDamagedChunk: string | undefined
   /** The frame that `next` has found: it stands at `frameAt` in `block`, header and all. */
   readonly header: FrameHeader = emptyFrameHeader()
   frameAt = 0
@@ -58,6 +63,10 @@ export class FrameSource {
   #at = CHUNK_HEADER_BYTES
   #need = FRAME_HEADER_BYTES
   #chunk: OpenChunk | undefined
+  /** Bytes of the chunk that are no frames, until it is known whether events are missing. */
+  #suspect: { readonly offset: number; bytes: number } | undefined
+  /** Of the chunk. */
+  #damages: DamagedBytes[] = []
   readonly #options: SourceOptions
 
   constructor(options: SourceOptions) {
@@ -81,6 +90,7 @@ export class FrameSource {
       if (!readFrameHeader(bytes, view, at, this.#options.seed, this.header)) {
         if (!this.#findNext(block, at)) return false
       } else if (this.header.type !== STREAM) {
+        if (this.header.position > this.#end) return this.#passRest()
         this.#passTo(this.header.position)
         this.#at = this.header.type === SEAL ? BEYOND_THE_SEAL : this.#at + frameBytes(this.header)
       } else {
@@ -122,12 +132,8 @@ export class FrameSource {
    */
   #want(block: Block, at: number): boolean | undefined {
     const { header } = this
-    const end = this.#chunk?.finished?.end ?? Number.POSITIVE_INFINITY
     const frame = frameBytes(header)
-    if (header.position >= end) {
-      this.#at = this.#chunk!.finished!.bytes
-      return false
-    }
+    if (header.position >= this.#end) return this.#passRest()
     if (header.position + header.count <= this.position) {
       this.#at += frame
       return undefined
@@ -142,15 +148,35 @@ export class FrameSource {
       this.frameAt = at
       return true
     }
-    this.damagedEvents += header.count - this.skip
+    this.#lost(header.count - this.skip, { offset: this.#at - frame, bytes: frame })
     return undefined
+  }
+
+  /** The first position that is not to be read in this chunk. */
+  get #end(): number {
+    return this.#chunk?.finished?.end ?? Number.POSITIVE_INFINITY
+  }
+
+  /** What follows was given up when a sync failed: the next chunk has it. */
+  #passRest(): false {
+    this.#suspect = undefined
+    this.#at = this.#chunk!.finished!.bytes
+    return false
   }
 
   /** What lies before `position` and was not found is lost. */
   #passTo(position: number): void {
+    const suspect = this.#suspect
+    this.#suspect = undefined
     if (position <= this.position) return
-    this.damagedEvents += position - this.position
+    this.#lost(position - this.position, suspect)
     this.position = position
+  }
+
+  #lost(events: number, damage: DamagedBytes | undefined): void {
+    this.damagedEvents += events
+    if (this.#chunk !== undefined) this.lastDamagedChunk = chunkFileName(this.#chunk.first)
+    if (damage !== undefined) this.#damages.push(damage)
   }
 
   /** Where a frame should be there is none: goes to the next in the block, or else to the block's end. */
@@ -159,6 +185,8 @@ export class FrameSource {
     const found = findFrame(block.bytes, block.view, range, this.header)
     const searched = this.#filled - FRAME_HEADER_BYTES
     this.#at = this.#base + (found !== -1 ? found : Math.max(at + 8, searched - (searched % 8) + 8))
+    this.#suspect ??= { offset: this.#base + at, bytes: 0 }
+    this.#suspect.bytes = this.#at - this.#suspect.offset
     return found !== -1
   }
 
@@ -224,7 +252,12 @@ export class FrameSource {
   async #leaveChunk(): Promise<void> {
     this.#dropBlock()
     const chunk = this.#chunk
+    const damages = this.#damages
     this.#chunk = undefined
-    await chunk?.file.close()
+    this.#damages = []
+    this.#suspect = undefined
+    if (chunk === undefined) return
+    for (const damage of damages) await this.#options.onDamage?.(chunk.file, chunk.first, damage)
+    await chunk.file.close()
   }
 }

@@ -8,6 +8,7 @@ import {
   FRAME_HEADER_BYTES,
   groupCrc,
   type Label,
+  type LabelTexts,
   labelBytes,
   padded,
   placeFrame,
@@ -76,7 +77,7 @@ export function startPlacing(position: number, seed: number): Placing {
 }
 
 /** Bytes that a stream takes in the file. */
-export function streamFrameBytes(packedBytes: number, label: Pick<Label, 'tag' | 'chunkId' | 'peer'>): number {
+export function streamFrameBytes(packedBytes: number, label: LabelTexts): number {
   return FRAME_HEADER_BYTES + padded(packedBytes + labelBytes(label))
 }
 

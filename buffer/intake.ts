@@ -141,7 +141,7 @@ export class Intake {
     const job = this.#groupFor(bytes)
     const before = job.bytes
     job.add({ packed, packedCrc, count: stream.count, label })
-    return this.#added(job, job.bytes - before, id)
+    return this.#added(stream, job, job.bytes - before, id)
   }
 
   #takeSpooled(stream: EventStream, entries: SpooledEntries, label: StreamLabel): Promise<void> | undefined {
@@ -153,7 +153,7 @@ export class Intake {
     const job = new SpooledJob(entries, label, bytes)
     this.#jobs.push(job)
     this.#group = undefined
-    return this.#added(job, bytes, id)
+    return this.#added(stream, job, bytes, id)
   }
 
   /** Puts the id of the message, if it has one, into the label. */
@@ -173,8 +173,9 @@ export class Intake {
     return known
   }
 
-  #added(job: WriteJob, bytes: number, id: string | undefined): Promise<void> {
+  #added(stream: EventStream, job: WriteJob, bytes: number, id: string | undefined): Promise<void> {
     this.#pendingBytes += bytes
+    if (stream.mark !== undefined) job.marks.push(stream.mark)
     if (id !== undefined) {
       job.ids.push(id)
       this.#options.duplicates.remember(id, job.promise)

@@ -9,6 +9,7 @@ import {
   PEER_BYTES_MAX,
   TAG_BYTES_MAX,
 } from './chunk-format.ts'
+import { encodeMark } from './marks.ts'
 
 /** A label whose id base is not known before the payload's CRC is. */
 export type StreamLabel = { -readonly [K in keyof Label]: Label[K] }
@@ -27,7 +28,7 @@ export class Labels {
   }
 
   of(stream: EventStream): StreamLabel {
-    const { tag, chunkId } = stream
+    const { tag, chunkId, mark } = stream
     const keepsId = chunkId !== undefined && chunkId.length <= CHUNK_ID_BYTES_MAX
     return {
       idBase: this.#bufferId,
@@ -37,6 +38,7 @@ export class Labels {
       tag: tag.length <= TAG_BYTES_MAX ? tag : tag.subarray(0, TAG_BYTES_MAX),
       chunkId: keepsId ? chunkId : EMPTY,
       peer: this.#peerOf(stream.peer),
+      mark: mark === undefined ? EMPTY : encodeMark(mark),
     }
   }
 

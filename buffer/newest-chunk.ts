@@ -37,7 +37,7 @@ export async function makeDurable(file: OpenFile, scan: ChunkScan): Promise<void
 /** Closes the chunk in good order, so that the next start need not go through it. Returns its length in bytes. */
 export async function sealRecovered(file: OpenFile, scan: ChunkScan, seed: number): Promise<number> {
   const messages = scan.messages.slice(-REMEMBERED_MESSAGES_MIN)
-  const end = encodeChunkEnd({ next: scan.next, messages }, seed)
+  const end = encodeChunkEnd({ next: scan.next, messages, marks: scan.marks.length }, seed)
   try {
     await writeFully(file, end, scan.committedBytes)
   } catch (error) {

@@ -8,7 +8,8 @@ import { headerSeed } from './chunk-format.ts'
 import { CursorFile, cursorFileName, readCursor } from './cursor-file.ts'
 import { DoneRanges } from './done-ranges.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
-import { FrameSource } from './frame-source.ts'
+import { FrameSource, type SourceOptions } from './frame-source.ts'
+import { Quarantine } from './quarantine.ts'
 import { chunkDirectory } from './recovery.ts'
 import { SharedCursor, SharedPosition } from './shared-position.ts'
 import { storedParts } from './stored-parts.ts'
@@ -53,13 +54,16 @@ export async function openFileReader(
   const record = await readCursor(files, cursorName)
   const shared = new SharedPosition(data.shared)
   const cursor = Math.max(record?.cursor ?? 0, shared.look().oldest)
-  const options = {
+  const quarantine = new Quarantine(files, data.path)
+  const options: SourceOptions = {
     files,
     directory: chunkDirectory(data.path),
     seed: headerSeed(data.bufferId),
     shared,
     pool: new BlockPool(),
     position: cursor,
+    // Another output may be ahead, or the disk full: the bytes are kept if they can be.
+    onDamage: (file, first, damage) => quarantine.copy(file, first, damage).catch(() => {}),
   }
   return new FileReader({
     files,
@@ -205,6 +209,7 @@ class FileReader implements Reader {
       oldestReceivedMs: oldestLent?.receivedMs ?? (lagEvents > 0 ? this.#lastReceivedMs : undefined),
       unmatchedEvents: this.#unmatched,
       damagedEvents: this.#parts.source.damagedEvents,
+      lastDamagedChunk: this.#parts.source.lastDamagedChunk,
     }
   }
 
@@ -228,8 +233,8 @@ class FileReader implements Reader {
       while (!isFull(builder, limits) && source.next()) {
         const { position } = source
         const from = position - source.header.count + source.skip
-        if (this.#done.has(from, position)) continue
-        for (const gap of this.#done.gaps(from, position)) builder.take(source, gap)
+        if (this.#done.areBefore(from)) builder.take(source, from, position)
+        else for (const gap of this.#done.gaps(from, position)) builder.take(source, gap.from, gap.to)
       }
       if (isFull(builder, limits)) return false
       if (!(await source.more())) return true

@@ -4,6 +4,7 @@
  */
 import path from 'node:path'
 import { LogboomError } from '../server/core/errors.ts'
+import type { Mark } from '../server/core/event.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { RecoveryReport } from './buffer.ts'
 import { readChunkEnd } from './chunk-end.ts'
@@ -17,11 +18,12 @@ import {
   headerSeed,
 } from './chunk-format.ts'
 import type { StoredChunk } from './chunk-list.ts'
-import { type ChunkScan, createScanMemory, scanChunk } from './chunk-scan.ts'
+import { type ChunkScan, createScanMemory, type ScannedMark, scanChunk } from './chunk-scan.ts'
 import { cursorDirectory, readCursor } from './cursor-file.ts'
 import { REMEMBERED_MESSAGES_MIN } from './duplicates.ts'
 import { type FileSystem, type OpenFile, readDespiteErrors } from './file-system.ts'
 import { type Format, newBufferId, readFormat, writeFormat } from './format-file.ts'
+import { readMarks } from './marks.ts'
 import { cutTail, makeDurable, sealRecovered } from './newest-chunk.ts'
 import { Quarantine } from './quarantine.ts'
 
@@ -36,6 +38,10 @@ export interface Recovered {
   readonly chunks: readonly StoredChunk[]
   /** Id bases of the messages that are stored, oldest first. */
   readonly messages: readonly string[]
+  /** The newest of each source, oldest first. */
+  readonly marks: readonly Mark[]
+  /** Those of all streams before it are in the file MARKS. */
+  readonly marksNext: number
   readonly report: RecoveryReport
 }
 
@@ -50,29 +56,34 @@ export async function recover(files: FileSystem, bufferPath: string, log: Logger
   const found = await findChunks(files, bufferPath)
   const format = await findFormat(files, bufferPath, found)
   for (const name of ['chunks', 'cursors', 'quarantine']) await files.makeDirectory(path.join(bufferPath, name))
-  const recovery = new Recovery(files, bufferPath, log)
+  const kept = await readMarks(files, bufferPath)
+  if (kept.damaged) log.warn({}, 'the file MARKS is damaged: inputs that read files may begin some of them again')
+  const recovery = new Recovery(files, bufferPath, log, kept.next)
   // An older version must not open what this one is about to write.
   if (format.version < FORMAT_VERSION && found.length > 0) await writeFormat(files, bufferPath, format)
   await recovery.scanAll(found, format.bufferId)
-  const { chunks, report, messages } = recovery.result()
+  const { chunks, report, messages, marks: scanned } = recovery.result()
   // Without a chunk nothing shows which positions were used: a new id makes sure that no event id comes twice.
   const bufferId = chunks.length > 0 ? format.bufferId : newBufferId()
   const floor = Math.max(format.floor, recovery.floor)
   if (!format.onDisk || chunks.length === 0 || floor > format.floor)
     await writeFormat(files, bufferPath, { bufferId, floor })
-  const next = Math.max(floor, chunks.at(-1)?.next ?? 0, await furthestCursor(files, bufferPath))
+  const marks = [...kept.marks, ...scanned.filter(({ position }) => position >= kept.next)]
+  const next = Math.max(floor, kept.next, chunks.at(-1)?.next ?? 0, await furthestCursor(files, bufferPath))
   const chunkNumber = 1 + found.reduce((highest, { header }) => Math.max(highest, header?.number ?? 0), found.length)
-  return { bufferId, next, chunkNumber, chunks, messages, report }
+  return { bufferId, next, chunkNumber, chunks, messages, marks, marksNext: kept.next, report }
 }
 
-interface FoundChunk {
+/** A chunk file as it lies there. */
+export interface FoundChunk {
   readonly first: number
   readonly bytes: number
   /** Undefined when it cannot be read. */
   readonly header: ChunkHeader | undefined
 }
 
-async function findChunks(files: FileSystem, bufferPath: string): Promise<FoundChunk[]> {
+/** The chunk files, oldest first. */
+export async function findChunks(files: FileSystem, bufferPath: string): Promise<FoundChunk[]> {
   const found: FoundChunk[] = []
   for (const name of await files.list(chunkDirectory(bufferPath))) {
     const first = firstOfChunkFile(name)
@@ -89,8 +100,8 @@ async function findChunks(files: FileSystem, bufferPath: string): Promise<FoundC
   return found
 }
 
-/** The buffer's id stands in FORMAT and in every chunk: either is enough. */
-async function findFormat(
+/** The buffer's id stands in FORMAT and in every chunk: either is enough. Throws LogboomError LB-B002. */
+export async function findFormat(
   files: FileSystem,
   bufferPath: string,
   found: readonly FoundChunk[],
@@ -124,13 +135,19 @@ class Recovery {
   /** Newest first, like the messages. */
   readonly #chunks: StoredChunk[] = []
   readonly #messages: string[] = []
+  /** Of the chunks, newest first; those of one chunk oldest first. Only the newest of each source. */
+  readonly #marks: ScannedMark[][] = []
+  readonly #marked = new Set<string>()
+  readonly #marksNext: number
   readonly #memory = createScanMemory()
   #tornBytes = 0
   #damagedFrames = 0
   #damagedEvents = 0
 
-  constructor(files: FileSystem, bufferPath: string, log: Logger) {
+  /** `marksNext`: the marks of all streams before this position are known already. */
+  constructor(files: FileSystem, bufferPath: string, log: Logger, marksNext: number) {
     this.#files = files
+    this.#marksNext = marksNext
     this.#directory = chunkDirectory(bufferPath)
     this.#log = log
     this.#quarantine = new Quarantine(files, bufferPath)
@@ -144,14 +161,15 @@ class Recovery {
     if (oldest !== undefined && kept !== undefined) this.#damagedEvents += kept.first - oldest.first
   }
 
-  result(): Pick<Recovered, 'chunks' | 'messages' | 'report'> {
+  result(): Pick<Recovered, 'chunks' | 'messages' | 'report'> & { marks: readonly ScannedMark[] } {
     const report = {
       tornBytes: this.#tornBytes,
       damagedFrames: this.#damagedFrames,
       damagedEvents: this.#damagedEvents,
       quarantined: this.#quarantine.moved,
     }
-    return { chunks: this.#chunks.toReversed(), messages: this.#messages.toReversed(), report }
+    const marks = this.#marks.toReversed().flat()
+    return { chunks: this.#chunks.toReversed(), messages: this.#messages.toReversed(), marks, report }
   }
 
   async #take(chunk: FoundChunk, bufferId: Uint8Array): Promise<void> {
@@ -184,6 +202,8 @@ class Recovery {
     const end = await readChunkEnd(file, { size: bytes, seed, wantMessages }).catch(() => undefined)
     if (end === undefined || end.next < first || (newer !== undefined && end.next !== newer.first)) return false
     if (header.version === 1 && wantMessages) return false
+    // Its marks are in the file MARKS, or it has to be gone through.
+    if (end.marks > 0 && end.next > this.#marksNext) return false
     if (newer === undefined) await file.syncData()
     this.#chunks.push({ first, next: end.next, bytes })
     this.#addMessages(end.messages)
@@ -221,31 +241,42 @@ class Recovery {
       : scan
     this.#chunks.push({ first, next: scan.next, bytes: settled.fileBytes })
     this.#addMessages(settled.messages)
+    this.#marks.push(this.#newestMarks(settled.marks))
   }
 
   /**
    * Makes the newest chunk durable, and with a `seed` seals it. What the disk refuses costs nothing: a torn end that
-   * stays does no harm, since a new chunk begins before it; and messages of which nobody knows whether they are durable
-   * are forgotten, so that they are stored again when they are sent again.
+   * stays does no harm, since a new chunk begins before it; and messages and marks of which nobody knows whether they
+   * are durable are forgotten, so that they are stored again when they are sent, or read, again.
    */
   async #settle(
     file: OpenFile,
     scan: ChunkScan,
     seed: number | undefined,
-  ): Promise<Pick<ChunkScan, 'fileBytes' | 'messages'>> {
+  ): Promise<Pick<ChunkScan, 'fileBytes' | 'messages' | 'marks'>> {
     const { committedBytes, fileBytes, lastGroup } = scan
-    let messages = scan.messages.slice(0, lastGroup.messagesBefore)
+    let known: Pick<ChunkScan, 'messages' | 'marks'> = {
+      messages: scan.messages.slice(0, lastGroup.messagesBefore),
+      marks: scan.marks.slice(0, lastGroup.marksBefore),
+    }
     this.#tornBytes += fileBytes - committedBytes
     try {
       if (committedBytes < fileBytes) await cutTail(file, scan)
       await makeDurable(file, scan)
-      messages = [...scan.messages]
+      known = scan
       const sealed = seed === undefined || scan.frames === 0 ? committedBytes : await sealRecovered(file, scan, seed)
-      return { fileBytes: sealed, messages }
+      return { fileBytes: sealed, messages: known.messages, marks: known.marks }
     } catch (error) {
       this.#log.warn({ reason: (error as Error).message }, 'the end of the newest chunk could not be made good')
-      return { fileBytes: committedBytes, messages }
+      return { fileBytes: committedBytes, messages: known.messages, marks: known.marks }
     }
+  }
+
+  #newestMarks(marks: readonly ScannedMark[]): ScannedMark[] {
+    const newest = new Map(marks.map((mark) => [mark.source, mark]))
+    const unseen = [...newest.values()].filter(({ source }) => !this.#marked.has(source))
+    for (const { source } of unseen) this.#marked.add(source)
+    return unseen.sort((a, b) => a.position - b.position)
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { crc32 } from 'node:zlib'
 import { LogboomError } from '../server/core/errors.ts'
-import type { SpooledEntries } from '../server/core/event.ts'
+import type { Mark, SpooledEntries } from '../server/core/event.ts'
 import type { ChunkFile } from './chunk-file.ts'
 import { FRAME_HEADER_BYTES, type Label } from './chunk-format.ts'
 import { Group, type GroupStream, startPlacing, streamFrameBytes } from './group.ts'
@@ -15,6 +15,8 @@ export interface WriteJob {
   readonly appends: number
   /** Ids of the messages in it that have one. */
   readonly ids: string[]
+  /** The marks of its streams, in their order. */
+  readonly marks: Mark[]
   /** Resolves when it is acknowledged, rejects when it is refused. */
   readonly promise: Promise<void>
   /**
@@ -33,6 +35,7 @@ export interface WriteJob {
 export class GroupJob implements WriteJob {
   appends = 0
   readonly ids: string[] = []
+  readonly marks: Mark[] = []
   readonly promise: Promise<void>
   readonly #settle: PromiseWithResolvers<void>
   readonly #group: Group
@@ -80,6 +83,7 @@ export class GroupJob implements WriteJob {
 export class SpooledJob implements WriteJob {
   readonly appends = 1
   readonly ids: string[] = []
+  readonly marks: Mark[] = []
   readonly bytes: number
   readonly promise: Promise<void>
   readonly #settle: PromiseWithResolvers<void>

@@ -8,5 +8,6 @@ export const OUTPUTS: Readonly<Record<string, string>> = {
   kinesis: new URL('./kinesis/kinesis.ts', import.meta.url).href,
   local: new URL('./local/local.ts', import.meta.url).href,
   mongodb: new URL('./mongodb/mongodb.ts', import.meta.url).href,
+  s3: new URL('./s3/s3.ts', import.meta.url).href,
   stdout: new URL('./stdout.ts', import.meta.url).href,
 }

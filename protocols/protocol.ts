@@ -1,6 +1,6 @@
 /** The contract of an input protocol: it listens, decodes, emits, and acknowledges what `emit` resolved. */
 import type { Clock } from '../server/core/clock.ts'
-import type { Emit, Spool } from '../server/core/event.ts'
+import type { Emit, MarkStore, Spool } from '../server/core/event.ts'
 import type { ConfigOf, Described, Fields } from '../server/core/fields.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { InputStats } from '../server/core/metrics.ts'
@@ -12,6 +12,8 @@ export interface InputContext {
   readonly emit: Emit
   /** Opens a file for the entries of one message that is too large for memory. */
   readonly spool: () => Promise<Spool>
+  /** How far inputs have come in sources that keep their events; this one's names begin with `<name>/`. */
+  readonly marks: MarkStore
   readonly stats: InputStats
   readonly log: Logger
   readonly clock: Clock

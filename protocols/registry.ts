@@ -8,4 +8,5 @@ export const PROTOCOLS: Readonly<Record<string, string>> = {
   http: new URL('./http/http.ts', import.meta.url).href,
   json: new URL('./json/json.ts', import.meta.url).href,
   syslog: new URL('./syslog/syslog.ts', import.meta.url).href,
+  tail: new URL('./tail/tail.ts', import.meta.url).href,
 }

@@ -139,6 +139,7 @@ export class Pipeline {
       name: input.name,
       emit: this.#buffer.append,
       spool: () => this.#buffer.spool(),
+      marks: this.#buffer.marks,
       stats,
       log: this.#log.child({ input: input.name }),
       clock: systemClock,

@@ -32,11 +32,15 @@ const ACTION_ROOM = 32
 const ACTION_END = 0x227d7d0a
 const NEWLINE = 0x0a
 
+/** Writes the record at `record` as a document. Returns the position after the entry. */
+export type WriteDocument = (cursor: DocumentCursor, record: number, position: number, sink: ByteSink) => number
+
 /** What the action lines of one output are written with: made once, moved from event to event. */
 export interface BulkCursor {
   readonly document: DocumentCursor
   /** Writes the plain ones; undefined: all are written here. */
   readonly plain: PlainEvents | undefined
+  readonly writeDocument: WriteDocument
   readonly pattern: IndexPattern
   /** `{"create":{"_index":"…","_id":"AAAAAAAAAAAAAAAA.` */
   action: Template
@@ -56,15 +60,17 @@ interface Place {
   pos: number
 }
 
-/** With `plain` or without, the same bytes are written. */
+/** With `plain` or without, the same bytes are written; `plain` writes documents of the usual shape alone. */
 export function createBulkCursor(
   pattern: IndexPattern,
   sequence: Sequence,
   plain: PlainEvents | undefined,
+  write: WriteDocument = writeDocument,
 ): BulkCursor {
   return {
     document: createDocumentCursor(sequence),
     plain,
+    writeDocument: write,
     pattern,
     action: createTemplate(''),
     idBase: '',
@@ -135,7 +141,7 @@ function writeEvent(cursor: BulkCursor, stream: StoredStream, event: number, rec
   const at = copyUnsigned(stream.idIndex + event, sink.view, copyTemplate(cursor.action, sink.view, sink.at))
   sink.view.setInt32(at, ACTION_END)
   sink.at = at + 4
-  const next = writeDocument(cursor.document, record, stream.position + event, sink)
+  const next = cursor.writeDocument(cursor.document, record, stream.position + event, sink)
   sink.view.setUint8(sink.at++, NEWLINE)
   return next
 }

@@ -16,6 +16,7 @@ import {
 import { type BulkCursor, createBulkCursor, encodeBodies } from './bulk-body.ts'
 import { type BulkClient, createBulkClient } from './bulk-client.ts'
 import { classifyAnswer, classifyFailure, type ItemsVerdict } from './classify.ts'
+import { createFluentdWriter } from './fluentd-document.ts'
 import { type IndexPattern, parseIndexPattern } from './index-name.ts'
 import { createPlainEvents } from './plain-events.ts'
 
@@ -35,6 +36,18 @@ const fields = {
     kind: 'boolean',
     default: false,
     doc: '`index` names a data stream, such as logs-docker-default: then it has no date.',
+  },
+  shape: {
+    kind: 'enum',
+    of: ['document', 'fluentd'],
+    default: 'document',
+    doc: "The record with @timestamp, tag and sequence, or fluentd's: the record with @timestamp, ending in +00:00.",
+  },
+  tag_key: {
+    kind: 'string',
+    optional: true,
+    doc: 'Key that the tag is put under, with `shape: fluentd`; left out, the tag is not in the document.',
+    example: '@log_name',
   },
   username: { kind: 'string', optional: true, doc: 'For basic authentication.' },
   password: { kind: 'secret', optional: true, doc: 'Password of `username`.' },
@@ -75,11 +88,19 @@ async function open(config: ElasticsearchConfig, context: OutputContext): Promis
     throw cannotOpen(context, error)
   })
   const pattern = readPattern(config, context)
-  return createWriter({ client, cursor: createBulkCursor(pattern, context.sequence, createPlainEvents()), context })
+  const cursor =
+    config.shape === 'fluentd'
+      ? createBulkCursor(pattern, context.sequence, undefined, createFluentdWriter(config.tag_key))
+      : createBulkCursor(pattern, context.sequence, createPlainEvents())
+  return createWriter({ client, cursor, context })
 }
 
-function readPattern({ index, data_stream: isDataStream }: ElasticsearchConfig, context: OutputContext): IndexPattern {
+function readPattern(config: ElasticsearchConfig, context: OutputContext): IndexPattern {
+  const { index, data_stream: isDataStream, shape, tag_key: tagKey } = config
   try {
+    if (tagKey !== undefined && shape !== 'fluentd') {
+      throw new Error('`tag_key` is for `shape: fluentd`; the usual document has the tag under `tag`')
+    }
     if (isDataStream && index.includes('%')) {
       throw new Error('with `data_stream`, `index` must be the name of a data stream, such as logs-docker-default')
     }

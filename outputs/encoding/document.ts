@@ -15,7 +15,8 @@ import { writeKey, writeValue } from './json-value.ts'
  */
 const SECONDS_END = 9_223_372_036
 
-const FOUND_TIMESTAMP = 1
+/** A key of the record that stands in the place of ours. */
+export const FOUND_TIMESTAMP = 1
 const FOUND_TAG = 2
 const FOUND_SEQUENCE = 4
 
@@ -172,7 +173,7 @@ function copyTimestamp(cursor: DocumentCursor, to: DataView, start: number): num
 }
 
 /** Which of the three keys stands at `pos`, if any: most keys are told by their length alone. */
-function reservedKey(from: DataView, pos: number): number {
+export function reservedKey(from: DataView, pos: number): number {
   switch (from.getUint8(pos)) {
     case 0xa3:
       return from.getUint16(pos + 1) === 0x7461 && from.getUint8(pos + 3) === 0x67 ? FOUND_TAG : 0
@@ -208,13 +209,13 @@ function reservedLongKey(from: DataView, pos: number): number {
   return key === '@timestamp' ? FOUND_TIMESTAMP : key === 'tag' ? FOUND_TAG : key === 'sequence' ? FOUND_SEQUENCE : 0
 }
 
-function mapCount(from: DataView, record: number): number {
+export function mapCount(from: DataView, record: number): number {
   const first = from.getUint8(record)
   if (first < 0x90) return first & 15
   return first === 0xde ? from.getUint16(record + 1) : from.getUint32(record + 1)
 }
 
-function mapBody(from: DataView, record: number): number {
+export function mapBody(from: DataView, record: number): number {
   const first = from.getUint8(record)
   return first < 0x90 ? record + 1 : first === 0xde ? record + 3 : record + 5
 }

@@ -19,12 +19,15 @@ export function fieldText(from: DataView, record: number, key: Uint8Array): stri
   let found: string | undefined
   for (; left > 0; left -= 1) {
     const value = skipTrusted(bytes, pos, bytes.length)
-    if (endsWithText(bytes, value, key) && value - pos === headerBytes(bytes[pos]!) + key.length) {
-      found = valueText(from, value)
-    }
+    if (isKey(bytes, pos, value, key)) found = valueText(from, value)
     pos = skipTrusted(bytes, value, bytes.length)
   }
   return found
+}
+
+/** Whether the str or bin between `pos` and `end` is the text `key`. */
+export function isKey(bytes: Uint8Array, pos: number, end: number, key: Uint8Array): boolean {
+  return end - pos === headerBytes(bytes[pos]!) + key.length && endsWithText(bytes, end, key)
 }
 
 function endsWithText(bytes: Uint8Array, end: number, text: Uint8Array): boolean {

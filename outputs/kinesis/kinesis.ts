@@ -1,25 +1,17 @@
 /** Puts events as records into a Kinesis stream. What an answer means stands in classify.ts. */
-import type { KinesisClient, KinesisClientConfig } from '@aws-sdk/client-kinesis'
+import type { KinesisClient } from '@aws-sdk/client-kinesis'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { ConfigOf, Fields } from '../../server/core/fields.ts'
+import { awsClientConfig, awsFields } from '../aws/client.ts'
 import { type Output, type OutputContext, OutputError, type Writer } from '../output.ts'
 import { classifyFailure } from './classify.ts'
 import { createRecordMaker, type KeyRule } from './records.ts'
 import { type PutRequest, putAll } from './requests.ts'
 import { StreamRate } from './stream-rate.ts'
 
-const CONNECT_TIMEOUT_MS = 5_000
-
 const fields = {
   stream: { kind: 'string', doc: 'Name or ARN of the stream.' },
-  region: { kind: 'string', optional: true, doc: "AWS region; the SDK's own search where it is left out." },
-  endpoint: { kind: 'string', optional: true, doc: 'URL of another endpoint, for tests or a VPC.' },
-  access_key_id: { kind: 'string', optional: true, doc: "Key id; the SDK's own chain where it is left out." },
-  secret_access_key: { kind: 'secret', optional: true, doc: 'Key of `access_key_id`.' },
-  session_token: { kind: 'secret', optional: true, doc: 'Token of temporary keys.' },
-  assume_role_arn: { kind: 'string', optional: true, doc: 'Role that is taken on with these credentials.' },
-  assume_role_external_id: { kind: 'string', optional: true, doc: 'External id that the role asks for.' },
-  sts_endpoint: { kind: 'string', optional: true, doc: 'URL of another STS endpoint, for `assume_role_arn`.' },
+  ...awsFields,
   partition_key: {
     kind: 'enum',
     of: ['uuid', 'hex', 'event_id', 'field'],
@@ -68,7 +60,9 @@ export const output: Output<typeof fields> = {
 async function open(config: KinesisConfig, context: OutputContext): Promise<Writer> {
   try {
     const { KinesisClient, PutRecordsCommand } = await import('@aws-sdk/client-kinesis')
-    const client = new KinesisClient(await clientConfig(config))
+    const client = new KinesisClient(
+      await awsClientConfig(config, { requestTimeoutMs: config.request_timeout, connections: config.concurrency }),
+    )
     const name = config.stream.startsWith('arn:') ? { StreamARN: config.stream } : { StreamName: config.stream }
     const put: PutRequest = async (records, signal) => {
       const Records = records.map(({ data, key }) => ({ Data: data, PartitionKey: key }))
@@ -82,48 +76,6 @@ async function open(config: KinesisConfig, context: OutputContext): Promise<Writ
     const reason = error instanceof Error ? error.message : String(error)
     throw new LogboomError('LB-O004', { output: context.name, reason }, { cause: error })
   }
-}
-
-async function clientConfig(config: KinesisConfig): Promise<KinesisClientConfig> {
-  const { NodeHttpHandler } = await import('@smithy/node-http-handler')
-  return {
-    ...(config.region === undefined ? {} : { region: config.region }),
-    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
-    ...(await credentialsOf(config)),
-    // What failed is tried again by the delivery, and only that.
-    maxAttempts: 1,
-    // HTTP/1.1: the client's own choice, HTTP/2, does not work with every endpoint and proxy.
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: config.request_timeout,
-      throwOnRequestTimeout: true,
-      httpAgent: { maxSockets: config.concurrency, keepAlive: true },
-      httpsAgent: { maxSockets: config.concurrency, keepAlive: true },
-    }),
-  }
-}
-
-async function credentialsOf(config: KinesisConfig): Promise<Pick<KinesisClientConfig, 'credentials'>> {
-  const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token: sessionToken } = config
-  if (accessKeyId !== undefined && secretAccessKey === undefined) {
-    throw new Error('`secret_access_key` is missing beside `access_key_id`')
-  }
-  const own =
-    accessKeyId === undefined || secretAccessKey === undefined
-      ? undefined
-      : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
-  const { assume_role_arn: RoleArn, assume_role_external_id: ExternalId } = config
-  if (RoleArn === undefined) return own === undefined ? {} : { credentials: own }
-  const { fromTemporaryCredentials } = await import('@aws-sdk/credential-providers')
-  const credentials = fromTemporaryCredentials({
-    params: { RoleArn, RoleSessionName: 'logboom', ...(ExternalId === undefined ? {} : { ExternalId }) },
-    ...(own === undefined ? {} : { masterCredentials: own }),
-    clientConfig: {
-      ...(config.region === undefined ? {} : { region: config.region }),
-      ...(config.sts_endpoint === undefined ? {} : { endpoint: config.sts_endpoint }),
-    },
-  })
-  return { credentials }
 }
 
 function keyRule({ partition_key: rule, partition_key_field: field }: KinesisConfig): KeyRule {

@@ -62,8 +62,7 @@ export const output: Output<typeof fields> = {
   name: 'mongodb',
   summary: 'Write events as documents into MongoDB, each of them once.',
   fields,
-  example:
-    'store: { type: mongodb, match: "docker.**", url: mongodb://store:27017/applogs, collection: docker, capped: 1GiB }',
+  example: 'store: { type: mongodb, url: mongodb://store:27017/applogs, collection: docker, capped: 1GiB }',
   concurrency: (config) => config.concurrency,
   open,
 }

@@ -86,6 +86,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_input_bytes_total: eachInput((stats) => stats.bytes),
   logboom_input_rejected_total: rejected,
   logboom_input_connections: eachInput((stats) => stats.connections),
+  logboom_input_files: eachInput((stats) => stats.files),
   logboom_buffer_bytes: ({ sources }) => single(sources.buffer().bytes),
   logboom_buffer_limit_bytes: ({ sources }) => single(sources.buffer().limitBytes),
   logboom_buffer_chunks: ({ sources }) => single(sources.buffer().chunks),
@@ -93,6 +94,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_buffer_damaged_events: ({ sources }) => single(sources.buffer().recovered.damagedEvents),
   logboom_output_events_total: outputsBy('result', RESULTS, (result) => result),
   logboom_filter_errors_total: outputsBy('reason', FILTER_REASONS, (reason) => `filter_${reason}` as const),
+  logboom_output_damaged_events_total: eachOutput((stats) => stats.get('damaged')),
   logboom_output_lag_events: ({ report }) =>
     report.outputs.map((output) => ({ labels: { output: output.name }, value: output.lagEvents })),
   logboom_output_oldest_event_age_seconds: eachOutput(oldestAgeSeconds),

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { nearest } from '../config/nearest.ts'
 import { LogboomError } from '../core/errors.ts'
 import { VERSION } from '../version.ts'
+import { register as registerBuffer } from './buffer.ts'
 import { register as registerConfig } from './config.ts'
 import { register as registerDeadLetters } from './dlq.ts'
 import { register as registerExplain } from './explain.ts'
@@ -38,6 +39,7 @@ const VERBS = [
   registerStatus,
   registerDeadLetters,
   registerReplay,
+  registerBuffer,
   registerHealthcheck,
   registerExplain,
 ]

@@ -33,6 +33,12 @@ function outputRow(output: OutputReport): string[] {
 
 /** Knocks on the screen; `--json` has all. */
 const KNOCKS_SHOWN = 8
+/** What its filters did beside dropping, where they did anything. */
+function filterLine({ name, joined, filterErrors }: OutputReport): string {
+  if (joined === 0 && Object.keys(filterErrors).length === 0) return ''
+  return `  ${name}  filters joined ${whole(joined)}, errors: ${reasons(filterErrors)}\n`
+}
+
 const INPUT_HEAD = ['input', 'type', 'listens on', 'connections', 'events', 'read', 'rejected']
 const OUTPUT_HEAD = [
   'output',
@@ -71,6 +77,7 @@ export function statusText(report: StatusReport, nowMs: number): string {
     `next position ${whole(buffer.next)}, waiting ${whole(buffer.waiting)}\n`,
     buffer.trouble === undefined ? '' : `  ! ${lineText(buffer.trouble)}\n`,
     `\n${table([OUTPUT_HEAD, ...report.outputs.map(outputRow)])}`,
+    ...report.outputs.map(filterLine),
     ...problems.map((output) => `  ! ${output.name}: ${lineText(output.lastError ?? output.state)}\n`),
   ].join('')
 }

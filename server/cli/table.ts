@@ -1,8 +1,9 @@
-/** Columns of text on a terminal. */
+/** Rows of text as columns, for people. */
 
+/** `12,345`. */
 export const whole = (value: number) => value.toLocaleString('en')
 
-/** Columns as wide as their widest cell; numbers stand at the right. The first row is the head. */
+/** Columns as wide as their widest cell; numbers stand at the right. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   const isNumber = (text: string) => /^[\d,.-]+$/.test(text)

@@ -21,7 +21,7 @@ export const processTerminal: Terminal = {
 }
 
 /** Writes data; resolves when the stream has taken it. `false`: the reader has gone (`| head`), which is no error. */
-export function print(output: Writable, text: string): Promise<boolean> {
+export function print(output: Writable, text: string | Uint8Array): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const gone = (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? resolve(false) : reject(error))
     output.once('error', gone)

@@ -43,7 +43,7 @@ of the tag as it was received; \`rewrite_tag\` changes the tag that the filters 
 gets. Events that no filter matches are not looked at. What a filter drops is counted (\`result="dropped"\`), and so is
 what it makes part of another event (\`result="joined"\`). What a filter cannot do leaves the event as it was, with the
 reason in its key \`${ERROR_FIELD}\`, and is counted in \`logboom_filter_errors_total\`. A field is named by its key, or
-by \`$.a.b\` within maps. Patterns are RE2's, which cannot hang.`
+by \`$.a.b\` within maps. Patterns are RE2's, which cannot hang; a text of more than 1 MiB is not looked at.`
 
 const TESTS_TEXT = `### Tests
 

@@ -21,6 +21,30 @@ export interface EventStream {
   readonly chunkId?: Uint8Array
   /** Address of the sender, for the log and for `source_address_key`. */
   readonly peer?: string
+  /** Where its input will stand when the stream is stored: the two are durable together, or neither is. */
+  readonly mark?: Mark
+}
+
+/**
+ * How far an input has come in a source that keeps its events, such as a file: what was read again after a crash would
+ * otherwise be stored twice, or what was not yet stored be passed over.
+ */
+export interface Mark {
+  /** Names the source among those of all inputs, `<input>/<its own name>`; at most 255 bytes, without NUL. */
+  readonly source: string
+  /** The input's own words, at most 8,000 bytes. */
+  readonly place: string
+}
+
+/** The newest mark of each source, as it is durable. */
+export interface MarkStore {
+  /** Place by source, of the sources whose name begins with `prefix`. */
+  find(prefix: string): ReadonlyMap<string, string>
+  /**
+   * Sets marks that no stream carries, all at once or none; a place that is undefined forgets its source. Resolves when
+   * they are durable. No stream with a mark of the same source may be on its way.
+   */
+  set(marks: readonly { readonly source: string; readonly place: string | undefined }[]): Promise<void>
 }
 
 /**
@@ -73,7 +97,10 @@ export interface StoredStream {
   readonly receivedMs: number
 }
 
-/** What an output is handed: events in the order of their positions. */
+/**
+ * What an output is handed: events in the order of their positions; but one that a filter joined of several has the
+ * position of its first and comes where its last stood, in this batch or a later one.
+ */
 export interface Batch {
   readonly streams: readonly StoredStream[]
   readonly count: number

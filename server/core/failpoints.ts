@@ -29,6 +29,11 @@ export const FAILPOINTS = {
   'recovery.before-truncate': 'the torn end of the newest chunk is about to be cut off',
   'recovery.after-truncate': 'the torn end is cut off and that is not yet durable',
   'recovery.before-sync': 'the last group is written again and that is not yet durable',
+  's3.staging.before-manifest': 'lines are in the parts of objects and the manifest does not tell of them yet',
+  's3.manifest.after-write': 'a line of the manifest is written and not yet synced',
+  's3.staging.after-manifest': 'lines are staged and the cursor has not moved yet',
+  's3.upload.after-stored': 'an object is stored and the manifest does not tell of it yet',
+  's3.stored.before-unlink': 'the manifest tells that an object is stored and its part is about to be deleted',
   'quarantine.after-rename': 'a chunk is moved to quarantine/ and that is not yet durable',
 } as const
 

@@ -1,7 +1,135 @@
-/** The rows of the errors table that belong to the doorbell (D), HTTP (H), syslog and JSON lines (L). */
+/**
+ * The rows of the errors table that belong to the inputs: Forward (F), GELF (G), tail (T), the doorbell (D), HTTP (H),
+ * syslog and JSON lines (L).
+ */
 import type { ErrorSpec } from './errors.ts'
 
 export const INPUT_ERRORS = {
+  'LB-F001': {
+    name: 'Malformed',
+    text: '{peer} sent what is not Forward: {reason}',
+    help: 'The connection was closed without an ack; a client that asks for acks sends again.',
+  },
+  'LB-F002': {
+    name: 'Oversize',
+    text: '{peer} sent a message of more than {limit}',
+    help: 'Raise `inputs.{input}.chunk_size_limit`, or let the client send smaller chunks.',
+  },
+  'LB-F004': {
+    name: 'SharedKeyMismatch',
+    rejected: 'unauthorized',
+    text: '{peer} sent another shared_key',
+    help: 'That of this end is set by `inputs.{input}.shared_key`, or by its entry of `clients`.',
+  },
+  'LB-F005': {
+    name: 'UnpacksTooLarge',
+    text: '{peer} sent a message that unpacks to more than {limit}',
+    help: 'Raise `inputs.{input}.decompression_size_limit` if this client is to be trusted.',
+  },
+  'LB-F006': {
+    name: 'NotStored',
+    text: 'events of {peer} could not be stored: {reason}',
+    help: 'The connection was closed without an ack; a client that asks for acks sends again.',
+  },
+  'LB-F007': {
+    name: 'LeftOut',
+    text: '{peer} sent what is no event: {reason}',
+    help: 'It was left out and counted; the rest was kept and acknowledged.',
+  },
+  'LB-F008': {
+    name: 'Stalled',
+    text: '{peer} was disconnected: {reason}',
+    help: 'What was not acknowledged is sent again by a client that asks for acks.',
+  },
+  'LB-F009': {
+    name: 'UserMismatch',
+    rejected: 'unauthorized',
+    text: '{peer} sent a username or password that is not known',
+    help: 'Those of this end are `inputs.{input}.users`; `clients` may narrow them down.',
+  },
+  'LB-F010': {
+    name: 'SourceDenied',
+    rejected: 'unauthorized',
+    text: '{peer} is none of the clients that may send',
+    help: 'Add it to `inputs.{input}.clients`, or set `allow_anonymous_source: true`.',
+  },
+  'LB-F011': {
+    name: 'NoPing',
+    rejected: 'unauthorized',
+    text: '{peer} sent something else than the PING of the handshake',
+    help: 'A client must know the `shared_key` of `inputs.{input}`; the fluentd log driver of Docker has no key.',
+  },
+  'LB-F012': {
+    name: 'HandshakeTimeout',
+    rejected: 'unauthorized',
+    text: '{peer} did not finish the handshake within {limit}',
+    help: 'A client must know the `shared_key` of `inputs.{input}`; it was disconnected.',
+  },
+  'LB-F013': {
+    name: 'FarTime',
+    text: '{peer} sends times far in the future, as milliseconds are that are taken for seconds',
+    help: 'Its events get the time of receipt. If they are milliseconds, set `inputs.{input}.time_unit: ms`.',
+  },
+
+  'LB-G001': {
+    name: 'ChunkMissing',
+    rejected: 'chunk_missing',
+    text: '{peer}: GELF chunk {missing} of {count} never came',
+    help: 'The message is lost. Datagrams get lost under load and on the way; send over TCP, or smaller messages.',
+  },
+  'LB-G002': {
+    name: 'TooManyChunks',
+    rejected: 'chunk_limit',
+    text: '{peer} has too many messages in chunks: one without chunk {missing} of {count} was given up',
+    help: 'Raise `inputs.{input}.pending_size_limit` if these senders are yours.',
+  },
+  'LB-G003': {
+    name: 'NoGelf',
+    rejected: 'malformed',
+    text: '{peer} sent what is no GELF: {reason}',
+    help: 'It was left out and counted; the other messages were kept.',
+  },
+  'LB-G004': {
+    name: 'GelfTooLarge',
+    rejected: 'oversize',
+    text: '{peer} sent a message of more than {limit} bytes',
+    help: 'Raise `inputs.{input}.message_size_limit`.',
+  },
+  'LB-G005': {
+    name: 'GelfBomb',
+    rejected: 'bomb',
+    text: '{peer} sent a message that unpacks to more than {limit} bytes',
+    help: 'Raise `inputs.{input}.decompression_size_limit`; 250 times its size is the most in any case.',
+  },
+  'LB-G006': {
+    name: 'GelfNotStored',
+    rejected: 'buffer',
+    text: 'a message of {peer} could not be stored: {reason}',
+    help: 'It was answered 503; the client may send it again.',
+  },
+
+  'LB-T001': {
+    name: 'TailConfig',
+    exit: 78,
+    text: '`inputs.{input}.{key}` cannot be used: {reason}',
+    help: 'Mend the configuration; nothing was read.',
+  },
+  'LB-T002': {
+    name: 'FileUnreadable',
+    text: '{path} cannot be read: {reason}',
+    help: 'It is tried again; it goes on where it was.',
+  },
+  'LB-T003': {
+    name: 'LinesNotStored',
+    text: 'events of {path} could not be stored: {reason}',
+    help: 'They are read again; nothing was passed over.',
+  },
+  'LB-T004': {
+    name: 'TooManyFiles',
+    text: '{path} is not followed: {limit} files are',
+    help: 'Raise `inputs.{input}.file_limit`, or name fewer files.',
+  },
+
   'LB-D001': {
     name: 'WrongProtocol',
     rejected: 'wrong_protocol',

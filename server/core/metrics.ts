@@ -17,13 +17,18 @@ export const METRICS = {
     labels: ['input'],
     help: 'Events an input took and the buffer made durable.',
   },
-  logboom_input_bytes_total: { kind: 'counter', labels: ['input'], help: 'Bytes an input read from its sockets.' },
+  logboom_input_bytes_total: {
+    kind: 'counter',
+    labels: ['input'],
+    help: 'Bytes an input read from its sockets or files.',
+  },
   logboom_input_rejected_total: {
     kind: 'counter',
     labels: ['input', 'reason'],
     help: 'Messages or events an input refused, cut, or kept whole since it could not read them, by reason.',
   },
   logboom_input_connections: { kind: 'gauge', labels: ['input'], help: 'Connections that are open.' },
+  logboom_input_files: { kind: 'gauge', labels: ['input'], help: 'Files that are followed.' },
   logboom_buffer_bytes: { kind: 'gauge', labels: [], help: 'Bytes of the chunk files on disk.' },
   logboom_buffer_limit_bytes: {
     kind: 'gauge',
@@ -50,6 +55,11 @@ export const METRICS = {
     kind: 'counter',
     labels: ['output', 'reason'],
     help: 'Times a filter of an output could not do what it should, by reason; the events were kept.',
+  },
+  logboom_output_damaged_events_total: {
+    kind: 'counter',
+    labels: ['output'],
+    help: 'Events an output had to pass over, since they were damaged on disk.',
   },
   logboom_output_lag_events: {
     kind: 'gauge',
@@ -136,6 +146,7 @@ export interface InputStats {
   events: number
   bytes: number
   connections: number
+  files: number
   readonly rejected: Record<RejectReason, number>
   /** Who was turned away of late, and why. */
   readonly knocks: Knocks
@@ -143,5 +154,5 @@ export interface InputStats {
 
 export function createInputStats(): InputStats {
   const rejected = Object.fromEntries(REJECT_REASONS.map((reason) => [reason, 0])) as Record<RejectReason, number>
-  return { events: 0, bytes: 0, connections: 0, rejected, knocks: new Knocks() }
+  return { events: 0, bytes: 0, connections: 0, files: 0, rejected, knocks: new Knocks() }
 }

@@ -36,7 +36,7 @@ export interface DeadLetter {
   readonly reason: string
   /** The destination's words. */
   readonly detail: string
-  /** `[time, record]` in msgpack, as it stood in the buffer. */
+  /** `[time, record]` in msgpack, as the output was handed it: behind its filters. */
   readonly entry: Uint8Array
 }
 

@@ -1,7 +1,9 @@
 /** Keeps an output's shared counters true: added to when a batch is done, the rest looked up at least once a second. */
 import type { Reader } from '../../buffer/buffer.ts'
 import type { Clock } from '../core/clock.ts'
+import { LogboomError } from '../core/errors.ts'
 import type { Batch } from '../core/event.ts'
+import type { Logger } from '../core/log.ts'
 import type { OutputStats } from '../core/output-stats.ts'
 import type { Tally } from './batch-delivery.ts'
 import type { Circuit } from './circuit.ts'
@@ -16,6 +18,7 @@ export interface StatsParts {
   readonly deadLetters: DeadLetters
   readonly stats: OutputStats
   readonly clock: Clock
+  readonly log: Logger
 }
 
 export interface StatsKeeper {
@@ -33,7 +36,8 @@ export interface StatsKeeper {
  * durable cursor is delivered and counted again, so the ledger begins anew: `startPosition` is where the cursor would
  * have started for all that was counted to be right. Events beyond the cursor that are done will be passed uncounted.
  */
-export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsParts, circuit: Circuit): StatsKeeper {
+export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKeeper {
+  const { reader, deadLetters, stats, clock } = parts
   const unmatchedBefore = stats.get('unmatched')
   const damagedBefore = stats.get('damaged')
   function begin(): void {
@@ -45,8 +49,12 @@ export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsPa
   }
   begin()
 
+  let damageTold = 0
+
   function countPassed(): void {
-    const { unmatchedEvents, damagedEvents } = reader.status()
+    const { unmatchedEvents, damagedEvents, lastDamagedChunk } = reader.status()
+    if (damagedEvents > damageTold) tellDamage(parts.log, lastDamagedChunk ?? 'the buffer', damagedEvents - damageTold)
+    damageTold = damagedEvents
     stats.set('unmatched', unmatchedBefore + unmatchedEvents)
     stats.set('damaged', damagedBefore + damagedEvents)
   }
@@ -86,4 +94,10 @@ export function createStatsKeeper({ reader, deadLetters, stats, clock }: StatsPa
       }
     },
   }
+}
+
+/** At most once a second, as all the counters: what damage has cost since. */
+function tellDamage(log: Logger, file: string, events: number): void {
+  const { code, message, help } = new LogboomError('LB-B006', { file, events })
+  log.error({ code }, `${message}. ${help}`)
 }

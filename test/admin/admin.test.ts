@@ -62,6 +62,14 @@ describe('health', () => {
     const verbose = await fetch(`${url}/readyz?verbose`)
     assert.equal(await verbose.text(), 'not ready\n- the buffer is full\n- starting\n')
   })
+  it('/readyz?verbose tells what is damaged, and it costs no readiness', async () => {
+    fake.sources.report = statusReport()
+    fake.output.set('damaged', 3)
+    const response = await fetch(`${url}/readyz?verbose`)
+    fake.output.set('damaged', 0)
+    const told = '- output local: 3 events were damaged and passed over (LB-B006)\n'
+    assert.deepEqual([response.status, await response.text()], [200, `ok\n${told}`])
+  })
   it('/readyz says 200 when there is no reason', async () => {
     fake.sources.report = statusReport()
     const response = await fetch(`${url}/readyz?verbose`)

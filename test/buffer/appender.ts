@@ -9,13 +9,14 @@ const PRODUCERS = 4
 
 const buffer = await openBuffer(folder, { chunkSizeBytes: 20_000 })
 let next = first
-async function produce(): Promise<void> {
+async function produce(producer: number): Promise<void> {
   while (next < first + count) {
     const number = next
     next += 1
-    await buffer.append(stream(number, 1, { chunkId: `c${number}`, padBytes: (number * 613) % 9_000 }))
+    const mark = { source: `producer/${producer}`, place: String(number) }
+    await buffer.append(stream(number, 1, { chunkId: `c${number}`, padBytes: (number * 613) % 9_000, mark }))
     writeSync(1, `acked ${number}\n`)
   }
 }
-await Promise.all(Array.from({ length: PRODUCERS }, produce))
+await Promise.all(Array.from({ length: PRODUCERS }, (_, producer) => produce(producer)))
 await buffer.close()

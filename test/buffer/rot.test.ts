@@ -1,5 +1,5 @@
 /**
- * Every byte of a small buffer is damaged, every file cut at every length, zeros and garbage put behind each: what is
+ * Every byte of a small buffer is damaged, every file cut at many lengths, zeros and garbage put behind each: what is
  * lost is what was hit, it is counted, and the buffer goes on.
  */
 import assert from 'node:assert/strict'
@@ -22,13 +22,15 @@ import { numbersAt } from './durability-machine.ts'
 import { drain, keptLog, numbersIn, openBuffer, quickClock, readerOf, stream } from './harness.ts'
 import { MemoryDisk } from './memory-file-system.ts'
 
-const CHUNK_SIZE_BYTES = 700
-const EVENTS = 15
+const CHUNK_SIZE_BYTES = 560
+const EVENTS = 12
+/** Comes by each byte of a frame's header, since frames begin at multiples of 8. */
+const CUT_STEP = 3
 const ALL = Array.from({ length: EVENTS }, (_, index) => index)
 
 type Files = ReadonlyMap<string, Buffer>
 
-/** Fifteen events in ten streams and five groups, in several chunks; the last is sealed only if it was closed. */
+/** Twelve events in eight streams and four groups, in several chunks; the last is sealed only if it was closed. */
 async function filled({ closed }: { closed: boolean }): Promise<Files> {
   const disk = new MemoryDisk(1)
   const files = disk.mount()
@@ -76,6 +78,11 @@ function chunksOf(content: Files): string[] {
   return [...content.keys()].filter((name) => name.endsWith('.chunk')).sort()
 }
 
+/** A crash leaves only the newest chunk otherwise than a close does. */
+function hitIn(chunks: readonly string[], closed: boolean): readonly string[] {
+  return closed ? chunks : chunks.slice(-1)
+}
+
 function missingFrom(numbers: readonly number[]): number[] {
   return ALL.filter((number) => !numbers.includes(number))
 }
@@ -101,9 +108,9 @@ for (const closed of [true, false]) {
     test('one bit that is flipped anywhere costs its frame at most, and that is counted', async () => {
       const whole = await filled({ closed })
       const chunks = chunksOf(whole)
-      assert.ok(chunks.length >= 3, 'several chunks')
+      assert.ok(chunks.length >= 2, 'several chunks')
       let flips = 0
-      for (const name of chunks) {
+      for (const name of hitIn(chunks, closed)) {
         const bytes = whole.get(name)!
         for (let at = 0; at < bytes.length; at++) {
           const flip = (content: Buffer) => {
@@ -127,16 +134,16 @@ for (const closed of [true, false]) {
       reportFault({ fault: 'F12', tried: flips, acked: flips * EVENTS, lost: 0, doubled: 0, note })
     })
 
-    test('a chunk that is cut at any length gives what is whole, and what is missing is counted', async () => {
+    test('a chunk that is cut anywhere gives what is whole, and what is missing is counted', async () => {
       const whole = await filled({ closed })
       const chunks = chunksOf(whole)
       let cuts = 0
-      for (const name of chunks) {
+      for (const name of hitIn(chunks, closed)) {
         const bytes = whole.get(name)!
-        cuts += bytes.length
+        cuts += Math.ceil(bytes.length / CUT_STEP)
         const newest = name === chunks.at(-1)
         const all = leftOf(bytes, bytes.length).inFrames
-        for (let length = 0; length < bytes.length; length++) {
+        for (let length = 0; length < bytes.length; length += CUT_STEP) {
           const { numbers, report, damagedByReader } = await recoverAndRead(
             changed(whole, name, (content) => content.subarray(0, length)),
           )

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { before, describe, test } from 'node:test'
 import { temporaryFolder } from './harness.ts'
@@ -70,6 +70,21 @@ describe('the order of the calls', { skip }, () => {
     const { status, stderr } = spawnSync('strace', ['-f', '-s', '256', '-e', CALLS, '-o', output, ...child])
     assert.equal(status, 0, stderr.toString())
     calls = parse(readFileSync(output, 'utf8'))
+  })
+
+  test('the folders that a killed process may have made are synced, too', () => {
+    using folder = temporaryFolder()
+    mkdirSync(path.join(folder.path, 'buffer', 'chunks'), { recursive: true })
+    const output = path.join(folder.path, 'trace')
+    const child = [process.execPath, APPENDER, path.join(folder.path, 'buffer'), '0', '1']
+    const { status, stderr } = spawnSync('strace', ['-f', '-s', '256', '-e', CALLS, '-o', output, ...child])
+    assert.equal(status, 0, stderr.toString())
+    const made = parse(readFileSync(output, 'utf8'))
+    const ack = made.findIndex((each) => each.ack !== undefined)
+    for (const name of [folder.path, path.join(folder.path, 'buffer')]) {
+      const synced = made.findIndex((each) => each.call === 'fsync' && each.file === name)
+      assert.ok(synced !== -1 && synced < ack, name)
+    }
   })
 
   test('what is acknowledged was written, and synced after that', () => {

@@ -11,8 +11,16 @@ export interface Ran {
   readonly started: GlobalOptions | undefined
 }
 
+/** Reads along, since a stream that nobody reads takes no more than a little. */
+async function textOf(stream: PassThrough): Promise<string> {
+  let text = ''
+  for await (const piece of stream) text += piece
+  return text
+}
+
 export async function runProgram(...words: readonly string[]): Promise<Ran> {
   const [input, output, talk] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  const texts = [output, talk].map(textOf)
   let started: GlobalOptions | undefined
   const run = async (options: GlobalOptions) => {
     started = options
@@ -24,6 +32,7 @@ export async function runProgram(...words: readonly string[]): Promise<Ran> {
   } catch (error) {
     exitCode = endOf(error, talk)
   }
-  const textOf = (stream: PassThrough) => String(stream.read() ?? '')
-  return { exitCode, output: textOf(output), talk: textOf(talk), started }
+  for (const stream of [output, talk]) stream.end()
+  const [outputText, talkText] = await Promise.all(texts)
+  return { exitCode, output: outputText!, talk: talkText!, started }
 }

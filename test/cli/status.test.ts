@@ -31,6 +31,14 @@ ready
   )
 })
 
+it('says what filters joined and could not do', () => {
+  const outputs = [
+    outputReport('search', { joined: 1_200, filterErrors: { not_parsed: 3 } }),
+    outputReport('local', {}),
+  ]
+  assert.match(statusText({ ...calm, outputs }, 0), /^ {2}search {2}filters joined 1,200, errors: not_parsed 3$/m)
+})
+
 it('says what is wrong, without what would move a terminal', () => {
   const outputs = [outputReport('search', { state: 'retrying', lastError: '\x1b[2JHTTP 429\x07' })]
   const buffer = { ...calm.buffer, trouble: 'the disk is full' }

@@ -47,6 +47,8 @@ test('it accepts the embedded default and the example of every component', async
   }
 })
 
+const WITH = 'inputs: {}\noutputs: { store: { url: x } }\n'
+
 /** Configurations that the loader and the schema must judge alike; the second is whether they are right. */
 const JUDGED: [string, boolean][] = [
   ['inputs: { forward: }\noutputs: { store: { url: x } }', true],
@@ -72,6 +74,20 @@ outputs: { store: { url: x } }`,
   ['inputs: {}\noutputs: { store: { url: x, on_lag: park } }', false],
   ['inputs: {}\noutputs: { store: { url: x, servers: [ { port: 1 } ] } }', false],
   ['inputs: {}\noutputs: { store: { url: x } }\ncolour: red', false],
+  [`${WITH}filters: [{ match: a, join: docker }, { record: { add: { a: x, n: 1, on: true } } }]`, true],
+  [`${WITH}filters: [{ join: { type: docker, timeout: 1s } }, { throttle: { events: 5 } }]`, true],
+  [`${WITH}filters: [{ grep: { exclude: [{ key: log, pattern: x }] } }]`, true],
+  [`${WITH}filters: []`, true],
+  [`${WITH}filters: { join: docker }`, false],
+  [`${WITH}filters: [{ match: a }]`, false],
+  [`${WITH}filters: [{ join: docker, throttle: { events: 5 } }]`, false],
+  [`${WITH}filters: [{ join: podman }]`, false],
+  [`${WITH}filters: [{ grep: { exclude: [{ pattern: x }] } }]`, false],
+  [`${WITH}filters: [{ record: { add: { a: [x] } } }]`, false],
+  [`${WITH}tests: [{ name: a, input: { tag: t, record: {} }, dropped: true }]`, true],
+  [`${WITH}tests: [{ name: a, input: [{ tag: t, record: {} }], expect: [{ record: { a: [1] } }] }]`, true],
+  [`${WITH}tests: [{ name: a, input: { tag: t }, dropped: true }]`, false],
+  [`${WITH}tests: [{ input: { tag: t, record: {} }, dropped: true }]`, false],
 ]
 
 for (const [text, isRight] of JUDGED) {

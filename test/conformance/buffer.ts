@@ -73,6 +73,9 @@ export function bufferConformance(name: string, makePlace: () => Promise<BufferP
     describe('identity and duplicates', () => {
       identityCases(check)
     })
+    describe('marks', () => {
+      markCases(check)
+    })
     describe('limits', () => {
       limitCases(check)
     })
@@ -330,6 +333,65 @@ function identityCases(check: Check): void {
       ids.map((id) => id.split('.')[1]),
       ['0', '1', '0', '1', '4'],
     )
+  })
+}
+
+const marked = (first: number, source: string, place: string, padBytes = 0) =>
+  stream(first, 1, { padBytes, mark: { source, place } })
+
+function markCases(check: Check): void {
+  check('the newest mark of each source is found, also after a restart', async (bench) => {
+    const streams = [marked(0, 'tail/a', '10'), marked(1, 'tail/b', '1'), marked(2, 'tail/a', '20'), stream(3, 1)]
+    await appendAll(bench.buffer, [...streams, marked(4, 'other/a', 'é')])
+    const expected = [
+      ['tail/a', '20'],
+      ['tail/b', '1'],
+    ]
+    assert.deepEqual([...bench.buffer.marks.find('tail/')].sort(), expected)
+    await bench.reopen()
+    assert.deepEqual([...bench.buffer.marks.find('tail/')].sort(), expected)
+    assert.deepEqual([...bench.buffer.marks.find('other/')], [['other/a', 'é']])
+  })
+
+  check('of a mark with a stream and one without, the later counts', async (bench) => {
+    await bench.buffer.marks.set([{ source: 's/1', place: 'a' }])
+    await bench.buffer.append(marked(0, 's/1', 'b'))
+    await bench.buffer.append(marked(1, 's/2', 'b'))
+    await bench.buffer.marks.set([{ source: 's/2', place: 'c' }])
+    await bench.buffer.marks.set([{ source: 's/3', place: '"] \\ \n' }])
+    const expected = [
+      ['s/1', 'b'],
+      ['s/2', 'c'],
+      ['s/3', '"] \\ \n'],
+    ]
+    assert.deepEqual([...bench.buffer.marks.find('s/')].sort(), expected)
+    await bench.reopen()
+    assert.deepEqual([...bench.buffer.marks.find('s/')].sort(), expected)
+  })
+
+  check('a source that was forgotten stays so', async (bench) => {
+    await appendAll(bench.buffer, [marked(0, 's/1', 'a'), marked(1, 's/2', 'a')])
+    await bench.buffer.marks.set([{ source: 's/1', place: undefined }])
+    assert.deepEqual([...bench.buffer.marks.find('')], [['s/2', 'a']])
+    await bench.reopen()
+    assert.deepEqual([...bench.buffer.marks.find('')], [['s/2', 'a']])
+  })
+
+  check('marks outlive what they came with', async (bench) => {
+    const reader = await bench.read('out')
+    await bench.buffer.append(marked(0, 's/1', 'old'))
+    let number = 1
+    while (bench.buffer.status().first === 0) {
+      await bench.buffer.append(marked(number++, 's/2', String(number), 30_000))
+      while (reader.status().lagEvents > 0) reader.commit(await reader.read(LIMITS, NO_SIGNAL))
+      await reader.flush()
+    }
+    const last = bench.buffer.marks.find('s/2').get('s/2')
+    await bench.reopen()
+    assert.deepEqual([...bench.buffer.marks.find('')].sort(), [
+      ['s/1', 'old'],
+      ['s/2', last],
+    ])
   })
 }
 

@@ -64,7 +64,8 @@ test('elasticsearch', async (t) => {
   await followsTheName(t, '{"errors":false,"items":[{"create":{"status":201}}]}', (url) => {
     const tls = { ca_path: undefined, insecure: false }
     const access = { username: undefined, password: undefined, api_key: undefined }
-    const rest = { index: 'logs', data_stream: false, request_timeout: 5_000, concurrency: 2 }
+    const shape = { shape: 'document', tag_key: undefined } as const
+    const rest = { ...shape, index: 'logs', data_stream: false, request_timeout: 5_000, concurrency: 2 }
     return elasticsearch.open({ url: [url], tls, ...access, ...rest }, outputContext())
   })
 })

@@ -10,6 +10,7 @@ import type { InputContext, Protocol } from '../../protocols/protocol.ts'
 import type { EventStream, Spool, SpooledEntries, SpoolSection } from '../../server/core/event.ts'
 import type { Logger } from '../../server/core/log.ts'
 import { createInputStats } from '../../server/core/metrics.ts'
+import { marksInMemory } from './marks-in-memory.ts'
 
 /** EventTime as `seconds.nanoseconds`, nine digits. */
 addExtension({
@@ -96,7 +97,8 @@ export async function startRig<F extends object>(protocol: Protocol<never>, conf
     spools.push(spool)
     return spool
   }
-  const context: InputContext = { name: options.name ?? 'input', emit, spool, stats, log, clock }
+  const marks = marksInMemory()
+  const context: InputContext = { name: options.name ?? 'input', emit, spool, marks, stats, log, clock }
   const listener = await protocol.listen(config as never, context)
   const port = Number(/:(\d+) /.exec(listener.addresses[0]!)?.[1])
   const sockets: Socket[] = []

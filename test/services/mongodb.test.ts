@@ -96,7 +96,7 @@ describe('the collection', () => {
   })
 })
 
-test(`${EVENTS} events through lost answers, a killed server and poison are ${EVENTS} documents (seed ${SEED})`, async (t) => {
+test(`${EVENTS} events through lost answers and a killed server are as many documents (seed ${SEED})`, async (t) => {
   const random = createRandom(SEED)
   const proxy = await startCuttingProxy(server.port, random)
   t.after(() => proxy.close())

@@ -6,6 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { cacheFolder, needPrograms, say, Unavailable } from './launchers/availability.ts'
 import { installSearch, type SearchKind } from './launchers/elasticsearch-install.ts'
 import { goGelfSender, graypySender, logstashGelfSender } from './launchers/gelf-senders.ts'
+import { installKafka } from './launchers/kafka.ts'
+import { installKinesis } from './launchers/kinesis.ts'
+import { installMongo } from './launchers/mongodb.ts'
+import { installS3 } from './launchers/s3.ts'
 import { goSender, pythonSender } from './launchers/senders.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -15,6 +19,7 @@ const TEST_LIMIT_MS = 600_000
 const LEFTOVER_AGE_MS = 24 * 3_600_000
 
 const PROGRAMS = {
+  logrotate: 'logrotate',
   promtool: 'prometheus',
   chromium: 'chromium',
   dockerd: 'docker.io',
@@ -28,6 +33,7 @@ const SEARCH: readonly SearchKind[] = ['elasticsearch8', 'elasticsearch7', 'elas
 async function install(): Promise<void> {
   await attempt(() => needPrograms(PROGRAMS))
   for (const kind of SEARCH) await attempt(() => installSearch(kind))
+  for (const install of [installS3, installMongo, installKinesis, installKafka]) await attempt(install)
   await attempt(pythonSender)
   await attempt(goSender)
   for (const get of [graypySender, goGelfSender, logstashGelfSender]) await attempt(get)

@@ -44,7 +44,13 @@ test('server/core imports nothing of ours but itself (and the types of the contr
 })
 
 /** Within a room: what its components share. */
-const SHARED_FOLDERS = ['protocols/listening', 'protocols/encoding', 'outputs/output', 'outputs/encoding']
+const SHARED_FOLDERS = [
+  'protocols/listening',
+  'protocols/encoding',
+  'outputs/output',
+  'outputs/encoding',
+  'outputs/aws',
+]
 
 test('a component never imports a sibling component', () => {
   const component = (name: string) => {

@@ -29,10 +29,6 @@ export class FilteredStreams {
   #count = 0
   #bytes = 0
 
-  get count(): number {
-    return this.#count
-  }
-
   /** A whole stream that no filter looks at. */
   addStream(stream: StoredStream): void {
     this.#close()

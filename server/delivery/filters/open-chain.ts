@@ -16,7 +16,22 @@ export async function openChain(orders: readonly FilterOrder[], surroundings: Ch
   const context: FilterContext = surroundings
   const links = orders.map(async ({ type, module, match, options }) => {
     const { filter } = (await import(module)) as { readonly filter: Filter<Fields> }
-    return { name: type, matches: parseMatch(match), stage: filter.compile(options as never, context) }
+    return { name: type, matches: remembered(parseMatch(match)), stage: filter.compile(options as never, context) }
   })
   return new FilterChain(await Promise.all(links), surroundings.count)
+}
+
+/** Tags whose answer is remembered. */
+const TAGS_MAX = 10_000
+
+function remembered(matches: (tag: string) => boolean): (tag: string) => boolean {
+  const answers = new Map<string, boolean>()
+  return (tag) => {
+    const known = answers.get(tag)
+    if (known !== undefined) return known
+    if (answers.size >= TAGS_MAX) answers.clear()
+    const answer = matches(tag)
+    answers.set(tag, answer)
+    return answer
+  }
 }

@@ -1,5 +1,7 @@
-/** Every filter, by its action. Adding one is one line here; its module exports it as `filter` and is imported where it
- * is used. */
+/**
+ * Every filter, by its action. Adding one is one line here; its module exports it as `filter` and is imported where it
+ * is used.
+ */
 export const FILTERS: Readonly<Record<string, string>> = {
   join: new URL('./join/join.ts', import.meta.url).href,
   grep: new URL('./grep.ts', import.meta.url).href,

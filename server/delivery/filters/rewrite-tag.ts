@@ -3,6 +3,7 @@ import type { Fields } from '../../core/fields.ts'
 import { compileField } from './compile-field.ts'
 import { FIELD } from './field-path.ts'
 import { type Filter, FilterFault, FilterFieldError } from './filter.ts'
+import type { FilterEvent } from './filter-event.ts'
 import { textOf } from './packed-value.ts'
 import { PATTERN } from './pattern.ts'
 import { MATCH_TEMPLATE, TEMPLATE } from './template.ts'
@@ -57,23 +58,20 @@ export const filter: Filter<typeof fields> = {
   },
 }
 
-function compileRule({ key, pattern, invert, tag }: RuleConfig, index: number) {
+/** Undefined: the rule does not hold for the event. */
+function compileRule(
+  { key, pattern, invert, tag }: RuleConfig,
+  index: number,
+): (event: FilterEvent) => string | undefined {
   const at = (name: string) => ['rules', index, name]
-  if ((key === undefined) !== (pattern === undefined)) {
-    const missing = key === undefined ? 'key' : 'pattern'
-    throw new FilterFieldError(
-      at(missing),
-      'given, since the other of `key` and `pattern` is',
-      missing === 'key' ? 'log' : '"^E"',
-    )
-  }
   const hasMatch = pattern !== undefined && !invert
   const template = compileField(at('tag'), tag, hasMatch ? MATCH_TEMPLATE : TEMPLATE)
-  if (key === undefined || pattern === undefined)
-    return (event: Parameters<typeof template.text>[0]) => template.text(event)
+  if (key === undefined && pattern === undefined) return (event) => template.text(event)
+  if (key === undefined) throw new FilterFieldError(at('key'), 'given, since `pattern` is', 'log')
+  if (pattern === undefined) throw new FilterFieldError(at('pattern'), 'given, since `key` is', '"^ERROR"')
   const path = compileField(at('key'), key, FIELD)
   const regexp = compileField(at('pattern'), pattern, PATTERN)
-  return (event: Parameters<typeof template.text>[0]) => {
+  return (event) => {
     const match = regexp.exec(textOf(event.record.get(path)) ?? '')
     return (match !== undefined) === invert ? undefined : template.text(event, match)
   }

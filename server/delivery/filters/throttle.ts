@@ -5,6 +5,7 @@ import { FIELD } from './field-path.ts'
 import type { Filter } from './filter.ts'
 import type { FilterEvent } from './filter-event.ts'
 import { textOf } from './packed-value.ts'
+import { streamKey } from './stream-key.ts'
 
 /** Kinds that are counted at a time; beyond it the one that was begun first is forgotten and begins anew. */
 const KEYS_MAX = 10_000
@@ -35,7 +36,7 @@ export const filter: Filter<typeof fields> = {
     const paths = key.map((name, index) => compileField(['key', index], name, FIELD))
     const periods = new Map<string, Period>()
     const kindOf = (event: FilterEvent) => {
-      return paths.length === 0 ? event.tag : paths.map((path) => textOf(event.record.get(path)) ?? '').join('\0')
+      return paths.length === 0 ? event.tag : streamKey(paths.map((path) => textOf(event.record.get(path)) ?? ''))
     }
     return {
       take(event, out) {

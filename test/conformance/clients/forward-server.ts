@@ -60,7 +60,8 @@ export async function startServer({ config = {}, folder = scratch() }: ServerOpt
     child: () => log,
   }
   const stats = createInputStats()
-  const context = { name: 'forward', emit: buffer.append, spool: () => buffer.spool(), stats, log, clock: systemClock }
+  const own = { emit: buffer.append, spool: () => buffer.spool(), marks: buffer.marks }
+  const context = { name: 'forward', ...own, stats, log, clock: systemClock }
   const listener = await protocol.listen({ ...FORWARD_DEFAULTS, ...config }, context)
   const clients: Client[] = []
   let closing: Promise<void> | undefined

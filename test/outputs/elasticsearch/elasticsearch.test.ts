@@ -20,6 +20,8 @@ function configFor(url: string, over: Partial<ElasticsearchConfig> = {}): Elasti
     url: [url],
     index: 'logstash-%Y.%m.%d',
     data_stream: false,
+    shape: 'document',
+    tag_key: undefined,
     username: undefined,
     password: undefined,
     api_key: undefined,

@@ -24,7 +24,7 @@ function stored(record: RecordLike, shape: 'document' | 'fluentd' = 'document'):
   return BSON.deserialize(BSON.serialize(documents[0]!), { promoteValues: false, promoteLongs: false })
 }
 
-test('the record, its time as a Date, its tag and its sequence, under the event id', () => {
+test('85: mongodb, the record, its time as a Date, its tag and its sequence, under the event id', () => {
   const { documents } = makerOf('document')(makeBatch([{ position: 4, events: [{ record: { log: 'a' } }] }]))
   const expected = { _id: 'AAAAAAAAAAAAAAA4.0', log: 'a', time: TIME, tag: 'docker.web', sequence: 9 }
   assert.deepEqual([...documents[0]!], Object.entries(expected))
@@ -36,9 +36,16 @@ test("a record's own keys win, but not its _id", () => {
   assert.deepEqual(Object.fromEntries(documents[0]!), expected)
 })
 
-test("fluentd's shape: the record and its time, which takes the place of the record's", () => {
+test("85: mongodb, fluentd's shape: the record and its time, which takes the place of the record's", () => {
   const { documents } = makerOf('fluentd')(batchOf({ log: 'a', time: 'mine' }))
   assert.deepEqual(Object.fromEntries(documents[0]!), { _id: 'AAAAAAAAAAAAAAA0.0', log: 'a', time: TIME })
+  const bytes = [
+    '3a000000',
+    '025f69640013000000414141414141414141414141414141302e3000',
+    '026c6f6700020000006100',
+    '0974696d65007bead3f8a101000000',
+  ]
+  assert.equal(Buffer.from(BSON.serialize(documents[0]!)).toString('hex'), bytes.join(''))
 })
 
 test('integers keep every digit', () => {

@@ -11,6 +11,7 @@ import { systemClock } from '../../../server/core/clock.ts'
 import type { EventStream, Spool, SpooledEntries, SpoolSection } from '../../../server/core/event.ts'
 import type { Logger } from '../../../server/core/log.ts'
 import { createInputStats } from '../../../server/core/metrics.ts'
+import { marksInMemory } from '../marks-in-memory.ts'
 
 export interface Emitted {
   readonly tag: string
@@ -115,7 +116,7 @@ export async function startInput(options: Options = {}) {
   }
   const listener = await protocol.listen(
     { ...FORWARD_DEFAULTS, ...limitsOf(options), ...options.config },
-    { name: 'forward', emit, spool, stats, log, clock: systemClock },
+    { name: 'forward', emit, spool, marks: marksInMemory(), stats, log, clock: systemClock },
   )
   const port = Number(/:(\d+) tcp$/.exec(listener.addresses[0]!)![1])
   const clients: Client[] = []

@@ -17,6 +17,7 @@ import {
   readTimeNanoseconds,
   readTimeSeconds,
 } from '../../../server/core/packed-entries.ts'
+import { marksInMemory } from '../marks-in-memory.ts'
 
 const MIB = 1024 * 1024
 export const DEFAULTS: GelfConfig = {
@@ -93,6 +94,7 @@ export async function startGelf({ emit, ...config }: RunOptions = {}): Promise<R
         events.push(...decodeEntries(Buffer.from(stream.packed as Uint8Array), Buffer.from(stream.tag).toString()))
       },
       spool: () => Promise.reject(new Error('GELF needs no spool')),
+      marks: marksInMemory(),
       ...{ stats, log, clock: systemClock },
     },
   )

@@ -6,6 +6,7 @@ import type { InputContext } from '../../../protocols/protocol.ts'
 import { KNOCKS_MAX } from '../../../server/core/knocks.ts'
 import type { Logger } from '../../../server/core/log.ts'
 import { createInputStats } from '../../../server/core/metrics.ts'
+import { marksInMemory } from '../marks-in-memory.ts'
 
 /** A context whose clock stands still, and that knows where the HTTP input is. */
 function contextUnderTest() {
@@ -16,7 +17,8 @@ function contextUnderTest() {
   const addressOf = (type: string) => (type === 'http' ? '10.0.0.1:9881' : undefined)
   const spool = () => Promise.reject(new Error('not used'))
   const stats = createInputStats()
-  const context: InputContext = { name: 'agents', emit: async () => {}, spool, stats, log, clock, addressOf }
+  const marks = marksInMemory()
+  const context: InputContext = { name: 'agents', emit: async () => {}, spool, marks, stats, log, clock, addressOf }
   return { doorbell: createDoorbell(context), said, stats, time }
 }
 

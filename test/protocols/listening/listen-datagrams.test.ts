@@ -7,6 +7,7 @@ import { type DatagramListenOptions, listenDatagrams } from '../../../protocols/
 import { systemClock } from '../../../server/core/clock.ts'
 import type { Logger } from '../../../server/core/log.ts'
 import { createInputStats } from '../../../server/core/metrics.ts'
+import { marksInMemory } from '../marks-in-memory.ts'
 
 const opened: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -25,7 +26,7 @@ async function listen(options: Partial<DatagramListenOptions> = {}) {
     listen: { host: '127.0.0.1', port: 0 },
     key: 'inputs.gelf.listen',
     allow: undefined,
-    context: { name: 'gelf', emit: async () => {}, spool, stats, log, clock: systemClock },
+    context: { name: 'gelf', emit: async () => {}, spool, marks: marksInMemory(), stats, log, clock: systemClock },
     receiveBufferBytes: 65_536,
     sockets: 1,
     receive: (datagram) => {

@@ -17,6 +17,7 @@ import { systemClock } from '../../../server/core/clock.ts'
 import type { HostPort } from '../../../server/core/fields.ts'
 import type { Logger } from '../../../server/core/log.ts'
 import { createInputStats } from '../../../server/core/metrics.ts'
+import { marksInMemory } from '../marks-in-memory.ts'
 
 /** A file of `test/golden/tls`. */
 export const pem = (name: string) => fileURLToPath(new URL(`../../golden/tls/${name}`, import.meta.url))
@@ -73,7 +74,10 @@ export async function startListener(options: Partial<StreamListenOptions> = {}) 
     tls: undefined,
     allow: undefined,
     connectionLimit: 100,
-    context: { name: 'in', emit: async () => {}, spool: () => Promise.reject(), stats, log, clock: systemClock },
+    context: {
+      ...{ name: 'in', emit: async () => {}, spool: () => Promise.reject(), marks: marksInMemory() },
+      ...{ stats, log, clock: systemClock },
+    },
     accept: echo,
     knocked: (knock) => knocks.push(knock),
     ...options,

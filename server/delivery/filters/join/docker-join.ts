@@ -9,6 +9,7 @@ import { fieldName } from '../field-path.ts'
 import type { FilterContext, Passage, Stage } from '../filter.ts'
 import type { FilterEvent } from '../filter-event.ts'
 import { packLike, stringBytes } from '../packed-value.ts'
+import { streamKey } from '../stream-key.ts'
 import { WaitingGroup, WaitingGroups } from './waiting-groups.ts'
 
 export interface DockerJoinOptions {
@@ -165,7 +166,7 @@ function pieceOf({ record }: FilterEvent): Piece | undefined {
   const log = record.get(LOG)
   const text = log && stringBytes(log)
   if (id === '' || text === undefined || !Number.isSafeInteger(ordinal) || ordinal < 1) return undefined
-  const key = [record.get(CONTAINER_ID), record.get(SOURCE), record.get(ID)].map(latin1).join('\0')
+  const key = streamKey([record.get(CONTAINER_ID), record.get(SOURCE), record.get(ID)].map(latin1))
   const last = record.get(LAST)
   return { key, ordinal, isLast: last !== undefined && isTrue(last), text }
 }

@@ -1,10 +1,13 @@
-/** Lines that belong together, such as a stack trace, joined into one event: a line that matches `start` begins a new
- * one, all others go on with what came before under the same tag and stream key. */
+/**
+ * Lines that belong together, such as a stack trace, joined into one event: a line that matches `start` begins a new
+ * one, all others go on with what came before under the same tag and stream key.
+ */
 import type { FieldPath } from '../field-path.ts'
 import type { FilterContext, Passage, Stage } from '../filter.ts'
 import type { FilterEvent } from '../filter-event.ts'
 import { packLike, stringBytes, textOf } from '../packed-value.ts'
 import type { Pattern } from '../pattern.ts'
+import { streamKey } from '../stream-key.ts'
 import { WaitingGroup, WaitingGroups } from './waiting-groups.ts'
 
 export interface MultilineOptions {
@@ -64,7 +67,7 @@ export function createMultilineJoin(options: MultilineOptions, { monotonic, coun
         return
       }
       out = passage
-      const stream = [event.tag, ...key.map((path) => textOf(event.record.get(path)) ?? '')].join('\0')
+      const stream = streamKey([event.tag, ...key.map((path) => textOf(event.record.get(path)) ?? '')])
       const open = groups.get(stream)
       const group = goesOnWith(open, line, event.receivedMs)
       if (group === undefined && open !== undefined) end(open)

@@ -1,5 +1,7 @@
-/** Groups of events that wait for more of their kind, oldest first, within a time and a size. What is joined to what
- * is their filter's matter. */
+/**
+ * Groups of events that wait for more of their kind, oldest first, within a time and a size. What is joined to what is
+ * their filter's matter.
+ */
 import type { FilterReason } from '../../../core/metrics.ts'
 import type { FilterEvent } from '../filter-event.ts'
 
@@ -7,7 +9,7 @@ import type { FilterEvent } from '../filter-event.ts'
 const GROUPS_MAX = 10_000
 /** Events that may wait at a time: each is a hole in what the cursor file has to say. */
 const EVENTS_MAX = 20_000
-/** What an event costs in memory beside its text, bytes. */
+/** What an event costs in memory beside its entry, bytes. */
 const EVENT_BYTES = 512
 
 export interface WaitingEvent {
@@ -21,6 +23,8 @@ export class WaitingGroup {
   readonly events: WaitingEvent[] = []
   /** Of their texts. */
   bytes = 0
+  /** Bytes that they take in memory. */
+  memory = 0
   /** When the newest of them was received, ms since 1970. */
   receivedMs = 0
   /** Monotonic ms. */
@@ -33,7 +37,7 @@ export class WaitingGroup {
 
 export interface GroupLimits {
   readonly timeoutMs: number
-  /** Bytes of text of all groups. */
+  /** Bytes of memory of all groups. */
   readonly waitingBytes: number
 }
 
@@ -72,7 +76,9 @@ export class WaitingGroups<G extends WaitingGroup> {
     group.due = this.#monotonic() + this.#limits.timeoutMs
     this.#groups.delete(group.key)
     this.#groups.set(group.key, group)
-    this.#bytes += waiting.text.byteLength + EVENT_BYTES
+    const memory = waiting.event.end - waiting.event.start + EVENT_BYTES
+    group.memory += memory
+    this.#bytes += memory
     this.#events++
   }
 
@@ -88,7 +94,7 @@ export class WaitingGroups<G extends WaitingGroup> {
 
   remove(group: G): void {
     if (!this.#groups.delete(group.key)) return
-    this.#bytes -= group.bytes + group.events.length * EVENT_BYTES
+    this.#bytes -= group.memory
     this.#events -= group.events.length
   }
 

@@ -2,6 +2,7 @@
 
 import { parseJson } from '../../../core/event-text.ts'
 import type { ConfigOf, Fields } from '../../../core/fields.ts'
+import { SCAN_LIMITS } from '../../../core/msgpack.ts'
 import { compileField } from '../compile-field.ts'
 import { FIELD, type FieldName, fieldName } from '../field-path.ts'
 import { type Filter, FilterFault, FilterFieldError, type Stage } from '../filter.ts'
@@ -100,6 +101,7 @@ function createParse(config: ParseConfig): Stage {
       }
       const parsed = parser(text)
       if (parsed === undefined) throw new FilterFault('not_parsed', `\`${config.field}\` is not ${config.format}`)
+      checkKeys(parsed)
       const time = readTime(parsed, event)
       const values = parsed
         .filter(([key]) => key !== time?.leftOut)
@@ -111,6 +113,13 @@ function createParse(config: ParseConfig): Stage {
       out.pass(event)
     },
   }
+}
+
+/** As the inputs have it; and many keys would take long to be put into a record one by one. */
+function checkKeys(parsed: NonNullable<ReturnType<LineParser>>): void {
+  const isLong = ([key]: readonly [string, unknown]) => key.length > SCAN_LIMITS.keyBytes
+  if (parsed.length <= SCAN_LIMITS.keys && !parsed.some(isLong)) return
+  throw new FilterFault('too_large', 'it has too many keys, or one that is too long')
 }
 
 function createParser({ format, pattern, delimiter, label_delimiter: label }: ParseConfig): LineParser {

@@ -151,6 +151,9 @@ test('parse json: any value, exact integers, its own time, and __proto__ is a ke
 test('parse: what is no map, too deep, or has a time that is none stays as it was', async () => {
   const { records, reasons } = await chainOf('- parse: { format: json, time_key: t }')
   const deep = `{"a":${'['.repeat(40)}${']'.repeat(40)}}`
+  const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 1_025 }, (_, n) => [`k${n}`, n])))
+  assert.match(String(records({ log: wide })[0]!._filter_error), /too many keys/)
+  reasons.length = 0
   const marked = records({ log: '[1]' }, { log: deep }, { log: '{"t":"yesterday"}' }, { log: 7n }, { other: 1 })
   assert.deepEqual(
     marked.map(({ _filter_error }) => _filter_error),
