@@ -19,7 +19,7 @@ async function discard(name: string, options: DiscardOptions, { talk }: Terminal
   talk.write(`${whole(discarded)} discarded\n`)
 }
 
-export function registerDiscard(dlq: Command, terminal: Terminal): void {
+export function register(dlq: Command, terminal: Terminal): void {
   const command = dlq
     .command('discard')
     .description('throw dead letters away; they are lost')

@@ -38,7 +38,7 @@ async function list(options: ListOptions, { output, talk }: Terminal): Promise<v
   else await print(output, text)
 }
 
-export function registerList(dlq: Command, terminal: Terminal): void {
+export function register(dlq: Command, terminal: Terminal): void {
   const command = dlq
     .command('ls')
     .description('how many events each output refused, by cause')

@@ -61,7 +61,7 @@ async function replay(name: string, options: ReplayOptions, terminal: Terminal):
   }
 }
 
-export function registerReplay(dlq: Command, terminal: Terminal): void {
+export function register(dlq: Command, terminal: Terminal): void {
   const command = dlq
     .command('replay')
     .description('hand dead letters to their output again; what it takes leaves the store')

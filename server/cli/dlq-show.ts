@@ -58,7 +58,7 @@ async function show(name: string, options: ShowOptions, { output, talk }: Termin
   if (from !== undefined) talk.write(`the oldest ${shown} of more: --limit N\n`)
 }
 
-export function registerShow(dlq: Command, terminal: Terminal): void {
+export function register(dlq: Command, terminal: Terminal): void {
   const command = dlq
     .command('show')
     .description('print events that an output refused, oldest first, with the words of the destination')

@@ -37,9 +37,9 @@ const VERBS = [
   registerTail,
   registerQuery,
   registerStatus,
-  registerBuffer,
   registerDeadLetters,
   registerReplay,
+  registerBuffer,
   registerHealthcheck,
   registerExplain,
 ]

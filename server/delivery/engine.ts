@@ -72,7 +72,7 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   const complaints = createComplaints(parts.output, parts.log, clock)
   const batchParts = { ...parts, circuit, health, complaints, stop, abandon, changed: keeper.refresh }
   const seats = createSeats(limits.concurrency)
-  const rounds = createRounds()
+  const rounds = createRounds(parts.output)
 
   async function deliverUntil(signals: Signals): Promise<void> {
     for (;;) {

@@ -73,7 +73,8 @@ async function targetOf({ reader, clock, limit }: LagParts): Promise<Position | 
 /** Counted before the cursor moves, so that the ledger adds up at any time. */
 async function skip(parts: LagParts): Promise<void> {
   const { output, reader, stats, log } = parts
-  // What was in flight may be done now.
+  // What was in flight may be done now, and the cursor that is told is the durable one.
+  await reader.flush()
   const to = await targetOf(parts)
   if (to === undefined) return
   const from = reader.status().cursor

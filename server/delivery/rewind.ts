@@ -9,6 +9,8 @@ export type Rewind = (to: RewindQuery) => Promise<Rewound>
 
 /** Nothing of the reader is in flight. A time means the part of the buffer that holds it, from its first event. */
 export async function rewind(reader: Reader, to: RewindQuery): Promise<Rewound> {
+  // The cursor that is told is the durable one.
+  await reader.flush()
   const { cursor } = reader.status()
   const parts = await reader.parts()
   const first = parts[0]?.from ?? cursor

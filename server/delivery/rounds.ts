@@ -1,9 +1,10 @@
 /** Times in which an output delivers, and the moments between them in which nothing is in flight. */
+import { LogboomError } from '../core/errors.ts'
 
 export interface Rounds {
   /**
    * Runs a change as soon as nothing is in flight; what is, is left in the buffer. Rejects with what the change throws,
-   * or when there is no such moment any more.
+   * and with LogboomError LB-P002 when there is no such moment any more.
    */
   whileIdle<T>(change: () => Promise<T>): Promise<T>
   /** A new round; the signal aborts when something waits for its end. */
@@ -19,14 +20,14 @@ interface Change {
   giveUp(): void
 }
 
-export function createRounds(): Rounds {
+export function createRounds(output: string): Rounds {
   let round = new AbortController()
   let waiting: Change[] = []
   let isClosed = false
   return {
     whileIdle<T>(change: () => Promise<T>): Promise<T> {
       return new Promise<T>((resolve, reject) => {
-        const giveUp = () => reject(new Error('the output is being closed'))
+        const giveUp = () => reject(new LogboomError('LB-P002', { output }))
         if (isClosed) return giveUp()
         waiting.push({ run: () => change().then(resolve, reject), giveUp })
         round.abort()

@@ -281,6 +281,32 @@ function cursorCases(check: Check): void {
     assert.deepEqual(again.batches.flatMap(idsOf), ids.slice(3))
   })
 
+  check('skip passes what is not done, counts it, and reads on from there', async ({ buffer, read }) => {
+    const streams = upTo(10).map((index) => stream(index, 1, { tag: index === 2 ? 'other' : 'mine' }))
+    await appendAll(buffer, streams)
+    const reader = await read('out', (tag) => tag === 'mine')
+    const small = { ...LIMITS, maxEvents: 2 }
+    const batches: Batch[] = []
+    for (let n = 0; n < 3; n++) batches.push(await reader.read(small, NO_SIGNAL))
+    // 0 and 1 are lent, and 2 to 4, of which 2 does not match; 5 and 6 are done out of order.
+    reader.commit(batches[2]!)
+    assert.equal(await reader.skip(6), 5)
+    await reader.flush()
+    assert.deepEqual([reader.status().cursor, reader.status().unmatchedEvents], [7, 0])
+    const again = await readNumbers(reader, 3)
+    assert.deepEqual(again.numbers, [7, 8, 9])
+    for (const batch of [...batches.slice(0, 2), ...again.batches]) reader.commit(batch)
+    assert.equal(reader.status().doneBeyondEvents, 0)
+    assert.equal(await reader.skip(3), 0, 'nothing before the cursor is left')
+  })
+
+  check('the parts tell what is stored', async ({ buffer, read }) => {
+    await appendAll(buffer, [stream(0, 5)])
+    const [part, ...others] = await (await read('out')).parts()
+    assert.deepEqual([part?.from, others.length], [0, 0])
+    assert.ok(part!.bytes > 0 && part!.createdMs > 0)
+  })
+
   check('positions go on after a restart', async (bench) => {
     await bench.buffer.append(stream(0, 3))
     await bench.reopen()

@@ -65,7 +65,7 @@ test('elasticsearch', async (t) => {
     const tls = { ca_path: undefined, insecure: false }
     const access = { username: undefined, password: undefined, api_key: undefined }
     const shape = { shape: 'document', tag_key: undefined } as const
-    const rest = { index: 'logs', data_stream: false, request_timeout: 5_000, concurrency: 2, ...shape }
+    const rest = { ...shape, index: 'logs', data_stream: false, request_timeout: 5_000, concurrency: 2 }
     return elasticsearch.open({ url: [url], tls, ...access, ...rest }, outputContext())
   })
 })
