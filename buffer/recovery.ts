@@ -176,11 +176,12 @@ class Recovery {
     const name = path.join(this.#directory, chunkFileName(chunk.first))
     const { header } = chunk
     const newest = this.#chunks.length === 0
-    if (header === undefined && chunk.bytes <= CHUNK_HEADER_BYTES && newest)
+    const isForeign =
+      header !== undefined && (header.first !== chunk.first || Buffer.compare(header.bufferId, bufferId) !== 0)
+    // It holds no event: it was being made when the process ended, perhaps in a life before this buffer had its id.
+    if ((header === undefined || isForeign) && chunk.bytes <= CHUNK_HEADER_BYTES && newest)
       return this.#removeUnborn(name, chunk.bytes)
-    if (header !== undefined && (header.first !== chunk.first || Buffer.compare(header.bufferId, bufferId) !== 0)) {
-      return this.#setAside(name, chunk, 'it belongs to another buffer')
-    }
+    if (isForeign) return this.#setAside(name, chunk, 'it belongs to another buffer')
     const file = await this.#files.open(name, 'write')
     try {
       if (header !== undefined && (await this.#takeSealed(file, { ...chunk, header }))) return

@@ -96,6 +96,16 @@ describe('random work', () => {
   test('a bit that rots costs its frame at most', async (context) => void (await runAll(context, rotting)))
 })
 
+test('a chunk that was only begun, and comes back beside a new id of the buffer, is taken away without a word', () =>
+  live({
+    seed: 272_262_490,
+    steps: [
+      { do: 'fault', call: 'syncDirectory', nth: 1, bytes: -1 },
+      { do: 'crash', kind: 'kill', calls: 7 },
+      { do: 'append', count: 1, padBytes: 0, named: false },
+    ],
+  }))
+
 /** Changes the calls of files whose name fits. */
 function onFiles(files: FileSystem, fits: RegExp, change: (open: OpenFile) => Partial<OpenFile>): FileSystem {
   return {
