@@ -15,9 +15,10 @@ import {
 } from '../../buffer/chunk-format.ts'
 import type { FileSystem } from '../../buffer/file-system.ts'
 import type { Batch, EventStream } from '../../server/core/event.ts'
+import { createRandom } from '../random.ts'
 import { Model } from './durability-model.ts'
 import { diskError, numbersIn, numbersOf, openBuffer, quickClock, readerOf, stream } from './harness.ts'
-import { type CrashKind, MemoryDisk, randomFrom } from './memory-file-system.ts'
+import { type CrashKind, MemoryDisk } from './memory-file-system.ts'
 
 export type Call = 'write' | 'syncData' | 'sync' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory' | 'create'
 
@@ -260,7 +261,7 @@ export class Machine {
 
   /** Flips one bit of one file while the machine is off. */
   #corrupt(seed: number): void {
-    const random = randomFrom(seed)
+    const random = createRandom(seed)
     this.disk.crash('kill')
     const files = [...this.disk.names.keys()].filter(
       (name) => /\.chunk$|\.cursor$/.test(name) && !this.#corrupted.has(name),

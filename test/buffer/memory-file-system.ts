@@ -5,21 +5,11 @@
  */
 import path from 'node:path'
 import type { FileSystem, OpenFile } from '../../buffer/file-system.ts'
+import { createRandom } from '../random.ts'
 import type { DiskCall } from './harness.ts'
 
 const SECTOR_BYTES = 512
 const NO_SECTOR = Buffer.alloc(SECTOR_BYTES)
-
-/** From 0 to 1, always the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 function pick<T>(random: () => number, from: readonly T[]): T {
   return from[Math.floor(random() * from.length)]!
@@ -144,7 +134,7 @@ export class MemoryDisk {
   #crashAt: { call: number; kind: CrashKind } | undefined
 
   constructor(seed: number) {
-    this.#random = randomFrom(seed)
+    this.#random = createRandom(seed)
   }
 
   /** Makes a file whose name and content are durable. */
