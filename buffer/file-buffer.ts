@@ -28,10 +28,7 @@ import { emptySpoolDirectory, openSpool } from './spool.ts'
 /** The file that says, for people, who has the lock. */
 const OWNER_BYTES_MAX = 1_024
 
-/**
- * How often is looked for chunks that may be deleted: often, so that the memory of their pages is soon used again.
- * Under load that saves more than it costs, most of all on virtual machines that give free memory back to their host.
- */
+/** How often is looked for chunks that may be deleted: often, so that the memory of their pages is soon used again. */
 const DELETE_MS = 250
 
 export interface FileBufferConfig {
