@@ -11,8 +11,8 @@ import { eventsOf } from '../input-rig.ts'
 
 type Kind = 'json' | 'msgpack'
 
-/** All records of a body that comes in these chunks; or its fault, in words. */
-function recordsOf(kind: Kind, chunks: readonly Uint8Array[]): unknown[] | string {
+/** All entries of a body that comes in these chunks; or its fault, in words. */
+function entriesOf(kind: Kind, chunks: readonly Uint8Array[]): Buffer | string {
   const entry = new RecordEntry(undefined)
   const reader = kind === 'json' ? new JsonRecords(entry) : new MsgpackRecords(entry)
   const to = new EntryWriter(64)
@@ -29,7 +29,12 @@ function recordsOf(kind: Kind, chunks: readonly Uint8Array[]): unknown[] | strin
     if (!(error instanceof BodyFault)) throw error
     return `${error.message} at ${error.offset}${error.line === undefined ? '' : `, line ${error.line}`}`
   }
-  return eventsOf('', to.bytes.subarray(0, to.length)).map(({ record }) => record)
+  return Buffer.from(to.bytes.subarray(0, to.length))
+}
+
+function recordsOf(kind: Kind, chunks: readonly Uint8Array[]): unknown[] | string {
+  const entries = entriesOf(kind, chunks)
+  return typeof entries === 'string' ? entries : eventsOf('', entries).map(({ record }) => record)
 }
 
 const JSON_BODIES: readonly [string, string, unknown[] | string][] = [
@@ -97,8 +102,8 @@ for (const [kind, bodies] of [
           fc.nat(60),
           (body, from, n, more, at) => {
             const bytes = Buffer.concat([body.subarray(0, from), more, body.subarray(from + n)])
-            const whole = recordsOf(kind, [bytes])
-            assert.deepEqual(recordsOf(kind, [bytes.subarray(0, at), bytes.subarray(at)]), whole)
+            const whole = entriesOf(kind, [bytes])
+            assert.deepEqual(entriesOf(kind, [bytes.subarray(0, at), bytes.subarray(at)]), whole)
           },
         ),
         { numRuns: 2_000 },
