@@ -7,12 +7,12 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSite } from '../e2e/program.ts'
 import { startBulkSink } from '../load/bulk-sink.ts'
-import { need } from '../services/launchers/availability.ts'
-import { prepareLogrotate, type RotationKind } from '../services/launchers/logrotate.ts'
+import { need } from './launchers/availability.ts'
+import { prepareLogrotate, type RotationKind } from './launchers/logrotate.ts'
 
 /** Of each of the two kinds: 100 and 20 in all. */
 const ROTATIONS = Number(process.env.LOGBOOM_TEST_ROTATIONS ?? 50)
-const KILLS = Number(process.env.LOGBOOM_TEST_KILLS ?? 10)
+const KILLS = Number(process.env.LOGBOOM_TEST_ROTATION_KILLS ?? 10)
 const WRITE_MS = 5
 const LINES_AT_A_TIME = 20
 const PROGRESS_LIMIT_MS = 60_000
