@@ -27,14 +27,20 @@ interface Following extends KeptPlace {
   readonly rotatedMs: number | undefined
 }
 
+interface FinishedFile {
+  readonly path: string
+  /** Since when it is missing from its folder, monotonic ms; undefined: it was there when it was last looked for. */
+  goneMs: number | undefined
+}
+
 export class FileList {
   readonly files = new Map<FileKey, TailedFile>()
   readonly #options: FileListOptions
   readonly #complain
   /** Files by every name they are known under, for what the system tells. */
   readonly #names = new Map<string, TailedFile>()
-  /** Path by key of the files that were read to their end and left. */
-  readonly #finished = new Map<FileKey, string>()
+  /** Files that were read to their end and left. */
+  readonly #finished = new Map<FileKey, FinishedFile>()
   /** When the last search began. */
   #searchedMs = 0
 
@@ -91,21 +97,27 @@ export class FileList {
     this.#count()
     for (const [name, named] of this.#names) if (named === file) this.#names.delete(name)
     for (const other of this.files.values()) if (other.predecessor === file) other.predecessor = undefined
-    this.#finished.set(file.key, file.path)
+    this.#finished.set(file.key, { path: file.path, goneMs: undefined })
     await file.handle.close()
   }
 
-  /** Forgets the marks of files that were read to their end and are deleted. */
+  /**
+   * Forgets the marks of files that were read to their end and are deleted. While others are renamed a folder may be
+   * listed without a file that is in it: so a file is deleted when it has been missing for a while.
+   */
   async forgetDeleted(): Promise<void> {
+    const { context } = this.#options
+    const now = context.clock.monotonic()
     const folders = new Map<string, Set<FileKey> | undefined>()
-    for (const [key, name] of this.#finished) {
-      const folder = path.dirname(await realpath(name).catch(() => name))
+    for (const [key, file] of this.#finished) {
+      const folder = path.dirname(await realpath(file.path).catch(() => file.path))
       if (!folders.has(folder)) folders.set(folder, await keysIn(folder))
       const keys = folders.get(folder)
-      if (keys === undefined || keys.has(key)) continue
+      if (keys === undefined) continue
+      file.goneMs = keys.has(key) ? undefined : (file.goneMs ?? now)
+      if (file.goneMs === undefined || now - file.goneMs < LIMITS.goneMs) continue
       this.#finished.delete(key)
-      if (this.files.has(key)) continue
-      await this.#options.context.marks.set([{ source: this.#source(key), place: undefined }])
+      if (!this.files.has(key)) await context.marks.set([{ source: this.#source(key), place: undefined }])
     }
   }
 
@@ -186,7 +198,7 @@ export class FileList {
 
   /**
    * Files that have a mark and no name of the globs: rotated while nobody looked. They are found by their inode beside
-   * the name they had. Of those that are gone for good the mark is forgotten.
+   * the name they had. Of those that are gone for good the mark is forgotten, later.
    */
   async #findRotated(keys: ReadonlySet<FileKey>, marks: ReadonlyMap<string, string>): Promise<void> {
     for (const [source, text] of marks) {
@@ -196,9 +208,7 @@ export class FileList {
       const real = await realpath(kept.path).catch(() => kept.path)
       const siblings = await findSiblings(real).catch(() => undefined)
       const file = siblings?.find((each) => each.key === key)
-      if (file === undefined && siblings !== undefined) {
-        await this.#options.context.marks.set([{ source, place: undefined }])
-      }
+      if (file === undefined) this.#finished.set(key, { path: kept.path, goneMs: undefined })
       // Under its old name it was not rotated: the configuration no longer names it.
       if (file === undefined || file.path === real) continue
       if (!this.files.has(key)) await this.#open(file, { ...kept, rotatedMs: this.#options.context.clock.monotonic() })

@@ -4,6 +4,8 @@ import { SCAN_LIMITS } from '../../server/core/msgpack.ts'
 const KIB = 1024
 
 export const LIMITS = {
+  /** A file that is missing from its folder for so long is deleted, ms. */
+  goneMs: 10_000,
   scan: SCAN_LIMITS,
   /** Bytes that are read of a file at a time; more where one line or one joined event is longer. */
   blockBytes: 256 * KIB,

@@ -1,4 +1,5 @@
 /** F3, F4. The power goes while the program writes: what it had acknowledged is on the disk, names and all. */
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,7 +47,7 @@ test(`${POWER_CUTS} power cuts at random moments (seed ${SEED})`, async (t) => {
 
 /** Long enough to be met: the cut ends it. */
 const PAUSE_MS = 60_000
-/** A life stores its cursors in new files once; the rest is met a second time, so that there is something to lose. */
+/** A cursor's file is made once; the rest is met a second time, so that there is something to lose. */
 const WINDOWS = {
   'buffer.roll': 2,
   'buffer.create.before-directory-sync': 2,
@@ -67,6 +68,7 @@ test('power cuts while a chunk is begun or deleted, a cursor written, a group sy
   let cuts = 0
   for (const [window, hit] of Object.entries(WINDOWS)) {
     await program.kill()
+    if (window.endsWith('-rename')) rmSync(path.join(scene.disk.folder, 'buffer', 'cursors'), { recursive: true })
     program = scene.oracle.spawn({ env: { LOGBOOM_FAILPOINTS: `${window}=pause:${PAUSE_MS}ms@${hit}` } })
     const stands = () => program.stderr.includes(`failpoint ${window}: pause`)
     await program.until(`standing at ${window}`, stands, PAUSE_MS / 2)
