@@ -52,6 +52,22 @@ describe('by rename', () => {
     await site.untilSo(() => site.marks.places.size === 2, 'its mark is forgotten')
   })
 
+  test('the mark of a file that is missing for a moment, as while others are renamed, is kept', async () => {
+    const site = new TailSite()
+    site.write('a.log', 'one\n')
+    await site.start()
+    await site.until(1)
+    rotate(site, 1, 'new\n')
+    await site.until(2)
+    await site.untilSo(() => site.stats.files === 1, 'the old file is left')
+    mkdirSync(site.file('elsewhere'))
+    renameSync(site.file('a.log.1'), site.file('elsewhere/a.log.1'))
+    for (let looks = 0; looks < 5; looks += 1) await site.clock.move(1_000)
+    renameSync(site.file('elsewhere/a.log.1'), site.file('a.log.2'))
+    for (let looks = 0; looks < 15; looks += 1) await site.clock.move(1_000)
+    assert.equal(site.marks.places.size, 3)
+  })
+
   test('a name that was lost for a while is no new file', async () => {
     const site = new TailSite()
     site.write('a.log', 'one\n')
