@@ -122,7 +122,7 @@ export const INPUT_ERRORS = {
     name: 'ForgedEnvelope',
     rejected: 'bad_signature',
     text: '{peer} sent as `{member}` what was made with another shared_key',
-    help: 'All instances need the same `inputs.{input}.peers.shared_key`. If they have it, somebody forges: guard that port.',
+    help: 'All instances need the same `inputs.{input}.peers.shared_key`; if they have it, somebody forges.',
   },
   'LB-G009': {
     name: 'StaleEnvelope',
