@@ -71,7 +71,7 @@ export class PeerExchange {
     for (const member of membership.others) this.#send(member, KINDS.here, '', NOTHING)
     for (const member of membership.sweep(monotonic())) {
       changed(member, false)
-      this.#lost(member, `nothing was heard of it for ${LIMITS.peers.awayMs} ms`, member.unanswered)
+      this.#lostUnanswered(member, `nothing was heard of it for ${LIMITS.peers.awayMs} ms`)
     }
   }
 
@@ -87,6 +87,11 @@ export class PeerExchange {
 
   #lost(member: Member, reason: string, chunks: number): void {
     if (chunks > 0) this.#options.doorbell.knocked(member.name, 'LB-G010', { reason }, chunks)
+  }
+
+  #lostUnanswered(member: Member, reason: string): void {
+    this.#lost(member, reason, member.unanswered)
+    member.unanswered = 0
   }
 
   #receive(datagram: Buffer, address: string): void {
@@ -109,7 +114,7 @@ export class PeerExchange {
 
   #heard(member: Member, isSameStart: boolean): void {
     const { membership, monotonic, changed } = this.#options
-    if (!isSameStart) this.#lost(member, 'it has started again', member.unanswered)
+    if (!isSameStart) this.#lostUnanswered(member, 'it has started again')
     const hasCome = membership.heard(member, monotonic())
     if (hasCome) changed(member, true)
     // So that it need not wait for the next beat.
