@@ -39,7 +39,7 @@ export const LIMITS = {
     /** What waits for the network, in bytes; beyond it chunks are lost and counted. */
     unsentBytes: 8 * MIB,
     /** How often the names of members are looked up, in ms. */
-    lookUpMs: 10_000,
+    lookUpMs: 5_000,
   },
   /** Bodies of HTTP requests that are not answered yet, in bytes. */
   bodiesBytes: 64 * MIB,

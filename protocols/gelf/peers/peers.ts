@@ -14,7 +14,7 @@ import { type Member, Membership } from './membership.ts'
 import { nameOf, type PeersConfig } from './peer-fields.ts'
 
 export interface Peers {
-  /** `0.0.0.0:12202 udp` */
+  /** `0.0.0.0:12202 udp peers` */
   readonly addresses: readonly string[]
   /** @returns false when the chunk belongs to this instance; else it is done with. */
   handOn(chunk: Buffer, sender: string): boolean
@@ -68,7 +68,7 @@ class OpenPeers implements Peers {
   }
 
   get addresses(): readonly string[] {
-    return this.#listener?.addresses ?? []
+    return (this.#listener?.addresses ?? []).map((address) => `${address} peers`)
   }
 
   async open(): Promise<void> {

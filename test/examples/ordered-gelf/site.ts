@@ -8,7 +8,7 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { Program, ROOT } from '../../e2e/program.ts'
 import { startSearch } from '../../services/launchers/elasticsearch.ts'
-import { startHaproxy } from '../../services/launchers/haproxy.ts'
+import { type Haproxy, startHaproxy } from '../../services/launchers/haproxy.ts'
 import { startNginx } from '../../services/launchers/nginx.ts'
 import { freePort } from '../../services/launchers/server-process.ts'
 
@@ -27,6 +27,7 @@ export interface OrderedSite {
   readonly doors: { readonly byTurns: number; readonly bySource: number; readonly logspoutUdp: number }
   /** TCP, HAProxy's. */
   readonly logspoutTcp: number
+  readonly haproxy: Haproxy
   /** Of both instances. */
   metric(name: string, labels?: string): Promise<number>
   /** Resolves when the instances have stored so many events of the input, since the site was started. */
@@ -66,6 +67,8 @@ export async function startSite(t: TestContext): Promise<OrderedSite> {
     PEER_2_HOST: '127.0.0.1',
     PEER_2_PORT: `${two.peers}`,
     counter_increment: `${INCREMENT}`,
+    // The checks of HAProxy are seen at this level, and at no other.
+    LOG_LEVEL: 'debug',
   }
   const instances = instancePorts.map((ports, index) => {
     const env = {
@@ -117,5 +120,5 @@ export async function startSite(t: TestContext): Promise<OrderedSite> {
   const untilDrained = async () => {
     await Promise.all(instances.map((instance) => instance.untilDrained()))
   }
-  return { folder, searchUrl: search.url, instances, doors, logspoutTcp, metric, untilStored, untilDrained }
+  return { folder, searchUrl: search.url, instances, doors, logspoutTcp, haproxy, metric, untilStored, untilDrained }
 }

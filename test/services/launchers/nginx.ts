@@ -1,7 +1,7 @@
 /** Debian's nginx as a balancer of TCP and UDP (its `stream` module), from a configuration that a user would write. */
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { findProgram, needPrograms, runFolder, Unavailable } from './availability.ts'
+import { findProgram, needPrograms, runFolder } from './availability.ts'
 import { ServerProcess } from './server-process.ts'
 
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so'
@@ -18,8 +18,7 @@ export interface Nginx {
  * by itself, while in nginx's own image it is part of the program. @throws Unavailable
  */
 export async function startNginx(config: string): Promise<Nginx> {
-  needPrograms({ nginx: 'nginx' })
-  if (!existsSync(STREAM_MODULE)) throw new Unavailable('nginx has no stream module: install libnginx-mod-stream')
+  needPrograms({ nginx: 'nginx', [STREAM_MODULE]: 'libnginx-mod-stream' })
   const folder = runFolder('nginx')
   const [file, pid] = [path.join(folder, 'nginx.conf'), path.join(folder, 'nginx.pid')]
   writeFileSync(file, `load_module ${STREAM_MODULE};\n${config}`)

@@ -5,7 +5,9 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import type { GatherEntries } from '../../../../protocols/encoding/gather-entries.ts'
 import { protocol } from '../../../../protocols/gelf/gelf.ts'
+import { GelfIntake } from '../../../../protocols/gelf/intake.ts'
 import type { PeersConfig } from '../../../../protocols/gelf/peers/peer-fields.ts'
 import {
   chunk,
@@ -43,6 +45,15 @@ async function memberConfigs(names: readonly string[]): Promise<PeersConfig[]> {
     listen: { host: '127.0.0.1', port },
     shared_key: KEY,
   }))
+}
+
+async function hasIpv6(): Promise<boolean> {
+  const socket = createSocket('udp6')
+  const bound = await new Promise<boolean>((resolve) =>
+    socket.once('error', () => resolve(false)).bind(0, '::1', () => resolve(true)),
+  )
+  socket.close()
+  return bound
 }
 
 /** Resolves when each has heard the others. */
@@ -146,6 +157,44 @@ test('with another key neither hears the other, and both say so', async () => {
   await Promise.all([one.refused('bad_signature'), two.refused('bad_signature')])
   assert.match(two.warnings.join('\n'), /`one`.*another shared_key/)
   assert.equal(one.infos.length, 0)
+})
+
+test('a member without an address of its own is told, and the others do without it', async () => {
+  const [config] = await memberConfigs(['one', 'two'])
+  const members = [config!.members[0]!, { name: 'two', host: 'two.invalid', port: 1 }]
+  const one = await startGelf({ peers: { ...config!, members } })
+  const send = await udpSender(one.port)
+  await send(...chunksOf(gelf({ x: 'x'.repeat(3_000) }), 1_000, randomBytes(8)))
+  await one.received(1)
+  await eventually(() => one.warnings.length > 0)
+  assert.match(one.warnings[0]!, /`two` is away/)
+  assert.ok(one.addresses.includes(`127.0.0.1:${config!.listen.port} udp peers`))
+})
+
+test('members at IPv4 addresses are reached from a door at every address of both kinds', async (t) => {
+  const configs = await memberConfigs(['one', 'two'])
+  if (!(await hasIpv6())) return t.skip('this machine has no IPv6')
+  const inputs: RunningGelf[] = []
+  for (const { listen, ...peers } of configs) {
+    inputs.push(await startGelf({ peers: { ...peers, listen: { ...listen, host: '::' } } }))
+  }
+  await eventually(() => inputs.every(({ infos }) => infos.length > 0))
+  const send = await balancer(inputs)
+  for (let i = 0; i < 10; i += 1) await send(...chunksOf(gelf({ x: 'x'.repeat(3_000) }), 1_000, randomBytes(8)))
+  await eventually(() => textsOf(inputs).length === 10)
+})
+
+test('while the buffer takes nothing, what others hand on is dropped and counted', async () => {
+  const refused: string[] = []
+  const intake = new GelfIntake({
+    ...{ tag: 'gelf', timeoutMs: 5_000, messageBytes: 1_000, inflatedBytes: 1_000, pendingBytes: 1_000 },
+    ...{ isIdEnough: true, now: Date.now, monotonic: Date.now },
+    gather: { isFull: true } as GatherEntries,
+    doorbell: { knocked: (_peer, code) => refused.push(code), stranger() {} },
+  })
+  intake.takeHandedOn(chunk(randomBytes(8), 0, 2, gelf()), '10.0.0.9')
+  intake.takeHandedOn(gelf(), '10.0.0.9')
+  assert.deepEqual(refused, ['LB-L004', 'LB-G003'])
 })
 
 test('what `peers` needs is told with its key', () => {
