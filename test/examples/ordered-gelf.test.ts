@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import path from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { ask } from '../e2e/search-client.ts'
 import { need } from '../services/launchers/availability.ts'
 import { type DockerEngine, run, startDocker } from '../services/launchers/docker.ts'
@@ -39,7 +39,7 @@ test('example E', async (t) => {
   await t.test('E4: logspout through HAProxy', () => logspout(parts))
   await t.test('E5: Apache and lines of several', () => parsing(parts))
   await t.test('E2: no sequence twice', () => sequences(parts))
-  await t.test('E3: what Kibana is given', (inner) => kibana(inner, parts))
+  await t.test('E3: what Kibana is given', () => kibana(parts))
 })
 
 /** Feeds a container and waits until its lines are stored, whatever the input has had before. */
@@ -151,13 +151,14 @@ async function logspout({ site }: Parts): Promise<void> {
   assert.ok(shares.every((share) => share > 0))
   const checks = await site.haproxy.checks()
   assert.deepEqual(Object.fromEntries(checks), { 'instances/logboom-1': 'L4OK', 'instances/logboom-2': 'L4OK' })
-  const loud = site.instances.flatMap(({ stderr }) => stderr.split('\n')).filter((line) => /"(warn|error)"/.test(line))
+  const logged = site.instances.flatMap(({ stderr }) => stderr.split('\n'))
+  const loud = logged.filter((line) => /"(warn|error)"/.test(line))
   assert.deepEqual(loud, [], 'checks are no news')
   assert.equal(await rejected(site), 0)
   reportRow(
     'E4',
     `${connections * perConnection} lines over ${connections} connections and ${datagrams} datagrams: ` +
-      `${stored.length} stored, ${shares.join(' and ')} by the instances; the checks of HAProxy passed and left no warning`,
+      `${stored.length} stored, ${shares.join(' and ')} by the instances; HAProxy's checks passed and left no warning`,
   )
 }
 
@@ -206,7 +207,8 @@ async function parsing(parts: Parts): Promise<void> {
   )
   reportRow(
     'E5',
-    `${hits.length} lines of Apache: their date is the event's; 50 lines of two streams, mixed: ${joined.length} events`,
+    `${hits.length} lines of Apache: their date is the event's; ` +
+      `50 lines of two streams, mixed: ${joined.length} events`,
   )
 }
 
@@ -231,7 +233,7 @@ interface SavedObject {
 }
 
 /** No Kibana runs here: what its objects name has to be there, and their sort has to give the order. */
-async function kibana(_: TestContext, { site }: Parts): Promise<void> {
+async function kibana({ site }: Parts): Promise<void> {
   const objects = exampleFile('kibana.ndjson').trim().split('\n')
   const [view, search] = objects.map((line) => JSON.parse(line) as SavedObject) as [SavedObject, SavedObject]
   assert.deepEqual([view.type, search.type], ['index-pattern', 'search'])
@@ -255,6 +257,6 @@ async function kibana(_: TestContext, { site }: Parts): Promise<void> {
   )
   reportRow(
     'E3',
-    `the saved search of kibana.ndjson names ${Object.keys(fields).length} fields that are there; its sort gives the order`,
+    `kibana.ndjson: its ${Object.keys(fields).length} fields are in the index, and its sort gives the order`,
   )
 }

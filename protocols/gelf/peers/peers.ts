@@ -3,7 +3,6 @@
  * Names are looked up again and again, since an instance that is replaced has another address.
  */
 import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
 import { peerAddress } from '../../listening/allow-list.ts'
 import type { Doorbell } from '../../listening/doorbell.ts'
 import { type DatagramListener, listenDatagrams } from '../../listening/listen-datagrams.ts'
@@ -41,7 +40,7 @@ class OpenPeers implements Peers {
   readonly #options: PeersOptions
   readonly #exchange: PeerExchange
   /** By the member's name; one that cannot be looked up has none. */
-  readonly #found = new Map<string, string>()
+  readonly #found = new Map<string, readonly string[]>()
   #listener: DatagramListener | undefined
   readonly #timers: NodeJS.Timeout[] = []
 
@@ -59,7 +58,7 @@ class OpenPeers implements Peers {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
       send: (member, bytes) => this.#send(member, bytes),
-      isAddressOf: ({ name }, address) => this.#found.get(name) === address,
+      isAddressOf: ({ name }, address) => this.#found.get(name)?.includes(address) === true,
       changed({ name }, isPresent) {
         if (isPresent) log.info({ member: name }, `\`${name}\` is there and owns its share of the messages in chunks`)
         else log.warn({ member: name }, `\`${name}\` is away: the others own its share of the messages in chunks`)
@@ -107,22 +106,19 @@ class OpenPeers implements Peers {
       members
         .filter((member) => nameOf(member) !== self)
         .map(async (member) => {
-          const address = isIP(member.host) === 0 ? await addressOf(member.host) : member.host
-          // A name that is not found for a moment keeps the address it had.
-          if (address !== undefined) this.#found.set(nameOf(member), address)
+          const addresses = await addressesOf(member.host)
+          // A name that is not found for a moment keeps the addresses it had.
+          if (addresses.length > 0) this.#found.set(nameOf(member), addresses)
         }),
     )
   }
 
   #send(member: Member, bytes: Buffer): string | undefined {
     const listener = this.#listener
-    const address = this.#found.get(member.name)
-    if (listener === undefined || address === undefined) return 'its name is not found'
+    const host = reachable(this.#found.get(member.name) ?? [], this.#options.config.listen.host)
+    if (listener === undefined || host === undefined) return 'it has no address that can be reached from here'
     if (listener.unsentBytes > LIMITS.peers.unsentBytes) return 'chunks come faster than the network takes them'
-    const { host } = this.#options.config.listen
-    const isMapped = host.includes(':') && !address.includes(':')
-    const to = { host: isMapped ? `::ffff:${address}` : address, port: this.#portOf(member) }
-    listener.send(bytes, to, (error) => this.#exchange.failed(member, bytes, error))
+    listener.send(bytes, { host, port: this.#portOf(member) }, (error) => this.#exchange.failed(member, bytes, error))
     return undefined
   }
 
@@ -131,10 +127,20 @@ class OpenPeers implements Peers {
   }
 }
 
-async function addressOf(host: string): Promise<string | undefined> {
+/** All that a name stands for, since it is not known from which of them its owner sends. */
+async function addressesOf(host: string): Promise<string[]> {
   try {
-    return peerAddress({ remoteAddress: (await lookup(host)).address })
+    const found = await lookup(host, { all: true })
+    return found.map(({ address }) => peerAddress({ remoteAddress: address }) ?? address)
   } catch {
-    return undefined
+    return []
   }
+}
+
+/** A socket of IPv4 reaches IPv4 alone, one of IPv6 both. */
+function reachable(addresses: readonly string[], listenHost: string): string | undefined {
+  const isIpv4 = (address: string) => !address.includes(':')
+  if (!listenHost.includes(':')) return addresses.find(isIpv4)
+  const [first] = addresses
+  return first !== undefined && isIpv4(first) ? `::ffff:${first}` : first
 }

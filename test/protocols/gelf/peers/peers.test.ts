@@ -36,9 +36,9 @@ async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-async function memberConfigs(names: readonly string[]): Promise<PeersConfig[]> {
+async function memberConfigs(names: readonly string[], host = '127.0.0.1'): Promise<PeersConfig[]> {
   const ports = await freePorts(names.length)
-  const members = names.map((name, i) => ({ name, host: '127.0.0.1', port: ports[i]! }))
+  const members = names.map((name, i) => ({ name, host, port: ports[i]! }))
   return members.map(({ name, port }) => ({
     members,
     self: name,
@@ -169,6 +169,13 @@ test('a member without an address of its own is told, and the others do without 
   await eventually(() => one.warnings.length > 0)
   assert.match(one.warnings[0]!, /`two` is away/)
   assert.ok(one.addresses.includes(`127.0.0.1:${config!.listen.port} udp peers`))
+})
+
+test('members are looked up by their names, whichever of their addresses they send from', async () => {
+  const configs = await memberConfigs(['one', 'two'], 'localhost')
+  const inputs = [await startGelf({ peers: configs[0]! }), await startGelf({ peers: configs[1]! })]
+  await eventually(() => inputs.every(({ infos }) => infos.length > 0))
+  assert.deepEqual(rejectedOf(inputs), [])
 })
 
 test('members at IPv4 addresses are reached from a door at every address of both kinds', async (t) => {
