@@ -5,7 +5,8 @@
  *   |  4c   | kind | from  | session | sequence | sent  | length |  sender  |  chunk  |  MAC   |   big-endian
  *   +-------+------+-------+---------+----------+-------+--------+----------+---------+--------+
  *
- *   kind       1 a chunk, 2 here, 3 leaving; these two have neither sender nor chunk
+ *   kind       1 a chunk, 2 here and hearing the receiver, 3 calling: here, and the receiver was not heard, 4 leaving;
+ *              all but the first have neither sender nor chunk
  *   from       first bytes of the SHA-256 of the member's name
  *   session    a random number of each start of that member; sequence counts from 0 in it, for each receiver
  *   sent       ms since 1970
@@ -28,7 +29,7 @@ const MAC_BYTES = 16
 const SENT_BYTES = 6
 /** Of an address as text: IPv4 within IPv6. */
 const SENDER_BYTES_MAX = 45
-export const KINDS = { chunk: 1, here: 2, leaving: 3 } as const
+export const KINDS = { chunk: 1, here: 2, calling: 3, leaving: 4 } as const
 export type Kind = (typeof KINDS)[keyof typeof KINDS]
 
 export interface Envelope {

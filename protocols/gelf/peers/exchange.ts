@@ -68,7 +68,7 @@ export class PeerExchange {
   /** Tells the others that this one is there, and finds out who is not. */
   beat(): void {
     const { membership, changed, monotonic } = this.#options
-    for (const member of membership.others) this.#send(member, KINDS.here, '', NOTHING)
+    for (const member of membership.others) this.#greet(member)
     for (const member of membership.sweep(monotonic())) {
       changed(member, false)
       this.#lostUnanswered(member, `nothing was heard of it for ${LIMITS.peers.awayMs} ms`)
@@ -107,18 +107,23 @@ export class PeerExchange {
     const { kind, session, sequence, sentMs, sender, chunk } = envelope
     const isSameStart = session === member.window.session
     if (!member.window.accept(session, sequence, sentMs, now())) throw new Fault('LB-G009', { member: member.name })
+    if (!isSameStart) this.#lostUnanswered(member, 'it has started again')
     if (kind === KINDS.leaving) this.#left(member)
-    else this.#heard(member, isSameStart)
+    else this.#heard(member, kind !== KINDS.calling, isSameStart)
     if (kind === KINDS.chunk) this.#take(chunk as Buffer, sender)
   }
 
-  #heard(member: Member, isSameStart: boolean): void {
+  #heard(member: Member, hearsUs: boolean, isSameStart: boolean): void {
     const { membership, monotonic, changed } = this.#options
-    if (!isSameStart) this.#lostUnanswered(member, 'it has started again')
-    const hasCome = membership.heard(member, monotonic())
-    if (hasCome) changed(member, true)
+    const what = membership.heard(member, monotonic(), hearsUs)
+    if (what !== 'same') changed(member, what === 'came')
+    if (what === 'went') this.#lostUnanswered(member, 'it hears nothing from here')
     // So that it need not wait for the next beat.
-    if (hasCome || !isSameStart) this.#send(member, KINDS.here, '', NOTHING)
+    if (what === 'came' || !hearsUs || !isSameStart) this.#greet(member)
+  }
+
+  #greet(member: Member): void {
+    this.#send(member, member.isHeard ? KINDS.here : KINDS.calling, '', NOTHING)
   }
 
   #take(chunk: Buffer, sender: string): void {

@@ -3,8 +3,9 @@
  * time.
  *
  * The owner of a message id is the present member with the highest score for it (rendezvous hashing): all that see the
- * same members agree without a word, and when one leaves, the ids of the others stay where they are. A member is away
- * until it is heard, and when it was not heard for a while.
+ * same members agree without a word, and when one leaves, the ids of the others stay where they are. A member is
+ * present while it is heard and says that it hears this one: where the network lets but one direction through, nothing
+ * is handed into the void.
  */
 import type { KeyObject } from 'node:crypto'
 import { LIMITS } from '../limits.ts'
@@ -29,20 +30,21 @@ export class Member {
   readonly sendKey: KeyObject
   readonly receiveKey: KeyObject
   readonly window = new ReplayWindow()
-  /** `awaited`: nothing was heard of it yet, and it is not long since the start. */
+  /** `awaited`: it was not there yet, and it is not long since the start. */
   state: 'awaited' | 'present' | 'away' = 'awaited'
-  heardMs: number
+  /** Whether a sign of it came of late, and when the last one did. */
+  isHeard = false
+  heardMs = 0
   /** What this instance sends it next. */
   sequence = 0
   /** Chunks it was sent since it was heard last. */
   unanswered = 0
 
-  constructor(name: string, { self, sharedKey, startedMs }: Identity) {
+  constructor(name: string, { self, sharedKey }: Identity) {
     this.name = name
     this.digest = nameDigest(name)
     this.isSelf = name === self
     if (this.isSelf) this.state = 'present'
-    this.heardMs = startedMs
     this.sendKey = pairKey(sharedKey, self, name)
     this.receiveKey = pairKey(sharedKey, name, self)
   }
@@ -53,9 +55,13 @@ export class Membership {
   readonly others: readonly Member[]
   /** By name, so that every instance breaks a tie in the same way. */
   readonly #members: readonly Member[]
+  readonly #startedMs: number
+  #sweptMs: number
 
   constructor(names: readonly string[], identity: Identity) {
     this.#members = [...names].sort().map((name) => new Member(name, identity))
+    this.#startedMs = identity.startedMs
+    this.#sweptMs = identity.startedMs
     this.self = this.#members.find(({ isSelf }) => isSelf)!
     this.others = this.#members.filter(({ isSelf }) => !isSelf)
   }
@@ -79,28 +85,43 @@ export class Membership {
     return this.others.find((member) => member.digest === digest)
   }
 
-  /** @returns whether it was not there before. */
-  heard(member: Member, nowMs: number): boolean {
-    const wasAway = member.state !== 'present'
-    member.state = 'present'
+  /** A sign of a member. `hearsUs`: whether it said so. @returns whether it came, went, or neither. */
+  heard(member: Member, nowMs: number, hearsUs: boolean): 'came' | 'went' | 'same' {
+    const wasPresent = member.state === 'present'
+    member.isHeard = true
     member.heardMs = nowMs
-    member.unanswered = 0
-    return wasAway
+    if (hearsUs) {
+      member.state = 'present'
+      member.unanswered = 0
+      return wasPresent ? 'same' : 'came'
+    }
+    if (!wasPresent) return 'same'
+    member.state = 'away'
+    return 'went'
   }
 
   /** It says itself that it goes. @returns whether it was there. */
   left(member: Member): boolean {
     const wasPresent = member.state === 'present'
     member.state = 'away'
+    member.isHeard = false
     return wasPresent
   }
 
-  /** @returns those that are away now by their silence, each once. */
+  /** @returns those that are away now by their silence, or did not come since the start; each once. */
   sweep(nowMs: number): Member[] {
     const { awayMs } = LIMITS.peers
-    const silent = this.others.filter(({ state, heardMs }) => state !== 'away' && nowMs - heardMs > awayMs)
-    for (const member of silent) member.state = 'away'
-    return silent
+    const hasSlept = nowMs - this.#sweptMs > awayMs
+    this.#sweptMs = nowMs
+    // This instance itself was stopped: what the others sent meanwhile is not read yet.
+    if (hasSlept) return []
+    for (const member of this.others) if (nowMs - member.heardMs > awayMs) member.isHeard = false
+    const isLate = nowMs - this.#startedMs > awayMs
+    const gone = this.others.filter(({ state, isHeard }) =>
+      state === 'awaited' ? isLate : state === 'present' && !isHeard,
+    )
+    for (const member of gone) member.state = 'away'
+    return gone
   }
 }
 

@@ -25,6 +25,8 @@ class Network {
   readonly wire: Sent[] = []
   nowMs = 1_000_000
   fault: string | undefined
+  /** What this one sends gets lost. */
+  muted: string | undefined
 
   join(name: string, names: readonly string[] = ['one', 'two'], sharedKey = KEY) {
     const stats = createInputStats()
@@ -49,10 +51,19 @@ class Network {
     return { name, exchange, stats, warnings, taken, changes }
   }
 
+  /** Lets the time go by in which one hears nothing. */
+  silence({ exchange }: { readonly exchange: PeerExchange }): void {
+    for (let passed = 0; passed <= LIMITS.peers.awayMs; passed += LIMITS.peers.beatMs) {
+      this.nowMs += LIMITS.peers.beatMs
+      exchange.beat()
+    }
+  }
+
   /** Carries what was sent until nothing more is. @returns how many there were. */
   deliver(instances: readonly ReturnType<Network['join']>[]): number {
     let count = 0
     for (let sent = this.wire.shift(); sent !== undefined; sent = this.wire.shift(), count += 1) {
+      if (sent.from === this.muted) continue
       instances.find(({ name }) => name === sent.to)?.exchange.receive(Buffer.from(sent.bytes), ADDRESSES[sent.from]!)
     }
     return count
@@ -165,8 +176,8 @@ test('who falls silent owns nothing any more, and what it was sent since its las
   handOnOne(one)
   handOnOne(one)
   network.wire.length = 0
-  network.nowMs += LIMITS.peers.awayMs + 1
-  one.exchange.beat()
+  network.silence(one)
+  network.wire.length = 0
   assert.deepEqual(one.changes, ['two came', 'two went'])
   assert.equal(one.stats.rejected.peer_unreachable, 2)
   assert.match(one.warnings.join('\n'), /chunks for `two`.*may be lost: nothing was heard of it/)
@@ -181,13 +192,33 @@ test('who falls silent owns nothing any more, and what it was sent since its las
   assert.equal(one.stats.rejected.peer_unreachable, 2)
 })
 
+test('where but one direction comes through, nothing is handed on, and both say so', () => {
+  const { network, one, two } = pair()
+  handOnOne(one)
+  network.muted = 'one'
+  for (let beats = 0; beats < 5; beats += 1) {
+    network.nowMs += LIMITS.peers.beatMs
+    for (const { exchange } of [one, two]) exchange.beat()
+    network.deliver([one, two])
+  }
+  assert.deepEqual(
+    [one.changes, two.changes],
+    [
+      ['two came', 'two went'],
+      ['one came', 'one went'],
+    ],
+  )
+  for (let i = 0; i < 50; i += 1) {
+    assert.equal(one.exchange.handOn(chunk(Buffer.alloc(8, i), 0, 2, Buffer.of(1)), 'x'), false)
+  }
+})
+
 test('who leaves says so, and nothing is lost with it', () => {
   const { network, one, two, all } = pair()
   two.exchange.leave()
   network.deliver(all)
   assert.deepEqual(one.changes, ['two came', 'two went'])
-  network.nowMs += 2 * LIMITS.peers.awayMs
-  one.exchange.beat()
+  network.silence(one)
   assert.equal(one.stats.rejected.peer_unreachable, 0)
 })
 

@@ -10,7 +10,7 @@ const NAMES = ['one', 'two', 'three']
 
 function membershipOf(self: string, names = NAMES, heard = true): Membership {
   const membership = new Membership(names, { self, sharedKey: 'sixteen characters', startedMs: 0 })
-  if (heard) for (const member of membership.others) membership.heard(member, 0)
+  if (heard) for (const member of membership.others) membership.heard(member, 0, true)
   return membership
 }
 
@@ -72,9 +72,27 @@ test('who was not heard yet owns nothing, and is found missing once', () => {
 test('silence makes one away, and a word brings it back', () => {
   const membership = membershipOf('one')
   const [first, second] = membership.others
-  membership.heard(first!, awayMs)
+  membership.heard(first!, awayMs, true)
+  membership.sweep(awayMs)
   assert.deepEqual(membership.sweep(awayMs + 1), [second])
-  assert.equal(membership.heard(second!, awayMs + 2), true)
-  assert.equal(membership.heard(second!, awayMs + 3), false)
+  assert.equal(membership.heard(second!, awayMs + 2, true), 'came')
+  assert.equal(membership.heard(second!, awayMs + 3, true), 'same')
   assert.deepEqual(membership.sweep(awayMs + 4), [])
+})
+
+test('who is heard and does not hear is not there', () => {
+  const membership = membershipOf('one', ['one', 'two'], false)
+  const [two] = membership.others
+  assert.equal(membership.heard(two!, 1, false), 'same')
+  assert.equal(membership.heard(two!, 2, true), 'came')
+  assert.equal(membership.heard(two!, 3, false), 'went')
+  for (const datagram of chunks(50)) assert.equal(membership.ownerOf(datagram).name, 'one')
+})
+
+test('an instance that was stopped itself takes nobody for away before it has read what came', () => {
+  const membership = membershipOf('one')
+  const later = 10 * awayMs
+  assert.deepEqual(membership.sweep(later), [])
+  for (const member of membership.others) membership.heard(member, later + 1, true)
+  assert.deepEqual(membership.sweep(later + 2), [])
 })
