@@ -104,7 +104,7 @@ async function listen(config: GelfConfig, context: InputContext): Promise<Listen
       intake = createIntake(config, context, {
         gather,
         doorbell,
-        handOn: (...chunk) => peers?.handOn(...chunk) ?? false,
+        ...(config.peers !== undefined && { handOn: (chunk, sender) => peers?.handOn(chunk, sender) ?? false }),
       })
       return intake
     },

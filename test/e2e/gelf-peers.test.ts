@@ -4,10 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { chunksOf, gelf, udpSender } from '../protocols/gelf/gelf-under-test.ts'
+import { freeUdpPorts } from '../services/launchers/server-process.ts'
 import { createSite, type Program, type Site } from './program.ts'
 
 const NAMES = ['one', 'two'] as const
@@ -15,14 +14,6 @@ const MESSAGES = 40
 /** Of each message: 3 times 1,408 bytes and a rest. */
 const CHUNKS = 4
 const LIMIT_MS = 60_000
-
-async function freeUdpPorts(count: number): Promise<number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket('udp4').bind(0, '127.0.0.1'))
-  await Promise.all(sockets.map((socket) => once(socket, 'listening')))
-  const ports = sockets.map((socket) => socket.address().port)
-  for (const socket of sockets) socket.close()
-  return ports
-}
 
 async function createSites(t: TestContext) {
   const ports = await freeUdpPorts(4)

@@ -10,7 +10,7 @@ import { Program, ROOT } from '../../e2e/program.ts'
 import { startSearch } from '../../services/launchers/elasticsearch.ts'
 import { type Haproxy, startHaproxy } from '../../services/launchers/haproxy.ts'
 import { startNginx } from '../../services/launchers/nginx.ts'
-import { freePort } from '../../services/launchers/server-process.ts'
+import { freePort, freeUdpPorts } from '../../services/launchers/server-process.ts'
 
 export const EXAMPLE = path.join(ROOT, 'deploy', 'examples', 'ordered-gelf')
 /** Of the environment, as docker-compose.yml has it. */
@@ -51,64 +51,27 @@ async function freePorts<K extends string>(names: readonly K[]): Promise<Record<
   return ports
 }
 
+interface InstancePorts {
+  readonly admin: number
+  readonly gelf: number
+  readonly peers: number
+  readonly logspout: number
+}
+type PortsOfBoth = readonly [InstancePorts, InstancePorts]
+
 /** Everything ends with the test. @throws Unavailable */
 export async function startSite(t: TestContext): Promise<OrderedSite> {
   const folder = mkdtempSync(path.join(tmpdir(), 'logboom-ordered-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const search = await startSearch('elasticsearch8')
   t.after(() => search.close())
-  const instancePorts = await Promise.all(SEEDS.map(() => freePorts(['admin', 'gelf', 'peers', 'logspout'])))
-  const [one, two] = instancePorts as [(typeof instancePorts)[0], (typeof instancePorts)[0]]
-  const shared = {
-    GELF_PEERS_KEY: 'only for this check',
-    ELASTICSEARCH_URL: search.url,
-    PEER_1_HOST: '127.0.0.1',
-    PEER_1_PORT: `${one.peers}`,
-    PEER_2_HOST: '127.0.0.1',
-    PEER_2_PORT: `${two.peers}`,
-    counter_increment: `${INCREMENT}`,
-    // The checks of HAProxy are seen at this level, and at no other.
-    LOG_LEVEL: 'debug',
-  }
-  const instances = instancePorts.map((ports, index) => {
-    const env = {
-      ...shared,
-      counter_seed: `${SEEDS[index]}`,
-      INSTANCE: `logboom-${index + 1}`,
-      ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
-      GELF_LISTEN: `127.0.0.1:${ports.gelf}`,
-      PEERS_LISTEN: `127.0.0.1:${ports.peers}`,
-      LOGSPOUT_LISTEN: `127.0.0.1:${ports.logspout}`,
-      BUFFER_PATH: path.join(folder, `buffer-${index + 1}`),
-    }
-    const args = ['run', '-c', path.join(EXAMPLE, 'logboom.yaml')]
-    return new Program({ args, folder, adminUrl: `http://127.0.0.1:${ports.admin}`, forwardPort: 0, env })
-  })
+  const peerPorts = await freeUdpPorts(SEEDS.length)
+  const ports = (await Promise.all(
+    peerPorts.map(async (peers) => ({ peers, ...(await freePorts(['admin', 'gelf', 'logspout'])) })),
+  )) as unknown as PortsOfBoth
+  const instances = startInstances(folder, search.url, ports)
   t.after(() => Promise.all(instances.map((instance) => instance.kill())))
   await Promise.all(instances.map((instance) => instance.untilReady()))
-  const doors = await freePorts(['byTurns', 'bySource', 'logspoutUdp'])
-  const nginx = await startNginx(
-    readdressed('nginx.conf', {
-      'logboom-1:12201': `127.0.0.1:${one.gelf}`,
-      'logboom-2:12201': `127.0.0.1:${two.gelf}`,
-      'logboom-1:5000': `127.0.0.1:${one.logspout}`,
-      'logboom-2:5000': `127.0.0.1:${two.logspout}`,
-      'listen 12201 ': `listen 127.0.0.1:${doors.byTurns} `,
-      'listen 12203 ': `listen 127.0.0.1:${doors.bySource} `,
-      'listen 5000 ': `listen 127.0.0.1:${doors.logspoutUdp} `,
-    }),
-  )
-  t.after(() => nginx.close())
-  const logspoutTcp = await freePort()
-  const haproxy = await startHaproxy(
-    readdressed('haproxy.cfg', {
-      'logboom-1:5000': `127.0.0.1:${one.logspout}`,
-      'logboom-2:5000': `127.0.0.1:${two.logspout}`,
-      'bind :5000': `bind 127.0.0.1:${logspoutTcp}`,
-    }),
-    logspoutTcp,
-  )
-  t.after(() => haproxy.close())
   const metric = async (name: string, labels?: string) => {
     const values = await Promise.all(instances.map((instance) => instance.metric(name, labels)))
     return values.reduce((sum, value) => sum + value, 0)
@@ -120,5 +83,66 @@ export async function startSite(t: TestContext): Promise<OrderedSite> {
   const untilDrained = async () => {
     await Promise.all(instances.map((instance) => instance.untilDrained()))
   }
-  return { folder, searchUrl: search.url, instances, doors, logspoutTcp, haproxy, metric, untilStored, untilDrained }
+  return {
+    ...{ folder, searchUrl: search.url, instances, metric, untilStored, untilDrained },
+    doors: await startUdpBalancer(t, ports),
+    ...(await startTcpBalancer(t, ports)),
+  }
+}
+
+/** With the environment of docker-compose.yml, and the addresses of this run. */
+function startInstances(folder: string, searchUrl: string, ports: PortsOfBoth): Program[] {
+  const shared = {
+    GELF_PEERS_KEY: 'only for this check',
+    ELASTICSEARCH_URL: searchUrl,
+    PEER_1_HOST: '127.0.0.1',
+    PEER_1_PORT: `${ports[0].peers}`,
+    PEER_2_HOST: '127.0.0.1',
+    PEER_2_PORT: `${ports[1].peers}`,
+    counter_increment: `${INCREMENT}`,
+    // The checks of HAProxy are seen at this level, and at no other.
+    LOG_LEVEL: 'debug',
+  }
+  return ports.map(({ admin, gelf, peers, logspout }, index) => {
+    const env = {
+      ...shared,
+      counter_seed: `${SEEDS[index]}`,
+      INSTANCE: `logboom-${index + 1}`,
+      ADMIN_LISTEN: `127.0.0.1:${admin}`,
+      GELF_LISTEN: `127.0.0.1:${gelf}`,
+      PEERS_LISTEN: `127.0.0.1:${peers}`,
+      LOGSPOUT_LISTEN: `127.0.0.1:${logspout}`,
+      BUFFER_PATH: path.join(folder, `buffer-${index + 1}`),
+    }
+    const args = ['run', '-c', path.join(EXAMPLE, 'logboom.yaml')]
+    return new Program({ args, folder, adminUrl: `http://127.0.0.1:${admin}`, forwardPort: 0, env })
+  })
+}
+
+async function startUdpBalancer(t: TestContext, [one, two]: PortsOfBoth): Promise<OrderedSite['doors']> {
+  const [byTurns, bySource, logspoutUdp] = (await freeUdpPorts(3)) as [number, number, number]
+  const config = readdressed('nginx.conf', {
+    'logboom-1:12201': `127.0.0.1:${one.gelf}`,
+    'logboom-2:12201': `127.0.0.1:${two.gelf}`,
+    'logboom-1:5000': `127.0.0.1:${one.logspout}`,
+    'logboom-2:5000': `127.0.0.1:${two.logspout}`,
+    'listen 12201 ': `listen 127.0.0.1:${byTurns} `,
+    'listen 12203 ': `listen 127.0.0.1:${bySource} `,
+    'listen 5000 ': `listen 127.0.0.1:${logspoutUdp} `,
+  })
+  const nginx = await startNginx(config)
+  t.after(() => nginx.close())
+  return { byTurns, bySource, logspoutUdp }
+}
+
+async function startTcpBalancer(t: TestContext, [one, two]: PortsOfBoth) {
+  const logspoutTcp = await freePort()
+  const config = readdressed('haproxy.cfg', {
+    'logboom-1:5000': `127.0.0.1:${one.logspout}`,
+    'logboom-2:5000': `127.0.0.1:${two.logspout}`,
+    'bind :5000': `bind 127.0.0.1:${logspoutTcp}`,
+  })
+  const haproxy = await startHaproxy(config, logspoutTcp)
+  t.after(() => haproxy.close())
+  return { logspoutTcp, haproxy }
 }

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { GatherEntries } from '../../../../protocols/encoding/gather-entries.ts'
 import { protocol } from '../../../../protocols/gelf/gelf.ts'
 import { GelfIntake } from '../../../../protocols/gelf/intake.ts'
 import type { PeersConfig } from '../../../../protocols/gelf/peers/peer-fields.ts'
+import { freeUdpPorts } from '../../../services/launchers/server-process.ts'
 import {
   chunk,
   chunksOf,
@@ -22,22 +22,8 @@ import {
 
 const KEY = 'sixteen characters'
 
-/** UDP ports that nobody has just now. */
-async function freePorts(count: number): Promise<number[]> {
-  const sockets = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const socket = createSocket('udp4').bind(0, '127.0.0.1')
-      await once(socket, 'listening')
-      return socket
-    }),
-  )
-  const ports = sockets.map((socket) => socket.address().port)
-  for (const socket of sockets) socket.close()
-  return ports
-}
-
 async function memberConfigs(names: readonly string[], host = '127.0.0.1'): Promise<PeersConfig[]> {
-  const ports = await freePorts(names.length)
+  const ports = await freeUdpPorts(names.length)
   const members = names.map((name, i) => ({ name, host, port: ports[i]! }))
   return members.map(({ name, port }) => ({
     members,
