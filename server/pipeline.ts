@@ -10,13 +10,13 @@ import type { OutputContext } from '../outputs/output.ts'
 import type { Listener } from '../protocols/protocol.ts'
 import { startAdmin } from './admin/admin.ts'
 import { watchEventLoop } from './admin/event-loop.ts'
-import type { Config, InputConfig, OutputConfig } from './config/config.ts'
+import type { Config, InputConfig, OutputConfig, SecondaryConfig } from './config/config.ts'
 import { systemClock } from './core/clock.ts'
 import type { Logger } from './core/log.ts'
 import { createInputStats, type InputStats } from './core/metrics.ts'
 import type { EventSearch } from './core/search.ts'
 import type { RunState, StatusReport } from './core/status.ts'
-import type { Delivery } from './delivery/delivery.ts'
+import type { Delivery, SecondaryOrder } from './delivery/delivery.ts'
 import { startDelivery } from './delivery/start-delivery.ts'
 import { reportStatus } from './status-report.ts'
 import { VERSION } from './version.ts'
@@ -41,7 +41,7 @@ export async function startPipeline(config: Config, log: Logger): Promise<Pipeli
   const buffer = await openFileBuffer(config.buffer, {
     log: log.child({ part: 'buffer' }),
     clock: systemClock,
-    outputs: config.outputs.map((output) => output.name),
+    outputs: readersOf(config).map((output) => output.name),
   })
   const pipeline = new Pipeline(config, buffer, log)
   try {
@@ -72,7 +72,7 @@ export class Pipeline {
 
   async start(): Promise<void> {
     this.#admin = await this.#startAdmin()
-    for (const output of this.#config.outputs) await this.#addOutput(output)
+    for (const output of readersOf(this.#config)) await this.#addOutput(output)
     for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
     this.#state = 'running'
   }
@@ -99,8 +99,8 @@ export class Pipeline {
     const outputs = [...this.#outputs.values()].map((output) => output.config)
     const oldInputs = inputs.filter((input) => !isIn(input, next.inputs))
     const newInputs = next.inputs.filter((input) => !isIn(input, inputs))
-    const oldOutputs = outputs.filter((output) => !isIn(output, next.outputs))
-    const newOutputs = next.outputs.filter((output) => !isIn(output, outputs))
+    const oldOutputs = outputs.filter((output) => !isIn(output, readersOf(next)))
+    const newOutputs = readersOf(next).filter((output) => !isIn(output, outputs))
     const stats = new Map([...this.#inputs].map(([name, input]) => [name, input.stats]))
     for (const { name } of oldInputs) await this.#removeInput(name)
     for (const { name } of oldOutputs) await this.#removeOutput(name)
@@ -172,8 +172,9 @@ export class Pipeline {
     const own = { output: name, type, module, options, match, filters, batch, retry, seat, sequence }
     const logLevel = this.#config.log.level
     const lagLimit = config.onLag === 'skip' ? config.lagLimit : undefined
+    const secondary = config.secondary && (await orderSecondary(config.secondary, root, name))
     const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }
-    const delivery = await startDelivery({ ...own, ...folders, lagLimit, logLevel }, this.#log)
+    const delivery = await startDelivery({ ...own, ...folders, secondary, lagLimit, logLevel }, this.#log)
     const log = this.#log.child({ output: name })
     const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
     const search = await output.openSearch?.(options as never, context)
@@ -198,6 +199,16 @@ export class Pipeline {
 /** Components are plain data beside their code, so that two are the same when they are written the same. */
 const isSame = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b)
 const isIn = (one: object, all: readonly object[]) => all.some((other) => isSame(one, other))
+
+/** Those that read the buffer. */
+const readersOf = ({ outputs }: Config) => outputs.filter(({ isSpare }) => !isSpare)
+
+/** A name has no dot, so that the folder is no other output's. */
+async function orderSecondary(secondary: SecondaryConfig, root: string, first: string): Promise<SecondaryOrder> {
+  const { name, module, options, afterMs } = secondary
+  const directory = await makeFolder(path.join(root, 'outputs', `${first}.secondary.${name}`))
+  return { output: name, module, options, afterMs, directory }
+}
 
 async function makeFolder(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 })

@@ -1,6 +1,13 @@
 /** Turns the plain counters into Prometheus' text. What there is to count stands in `server/core/metrics.ts`. */
 import { type Metric, Registry } from 'prom-client'
-import { FILTER_REASONS, LATENCY_BUCKETS_S, METRICS, type MetricName, REJECT_REASONS } from '../core/metrics.ts'
+import {
+  DEAD_REASONS,
+  FILTER_REASONS,
+  LATENCY_BUCKETS_S,
+  METRICS,
+  type MetricName,
+  REJECT_REASONS,
+} from '../core/metrics.ts'
 import type { OutputCounter, OutputStats } from '../core/output-stats.ts'
 import type { StatusReport } from '../core/status.ts'
 import type { AdminSources } from './sources.ts'
@@ -22,7 +29,7 @@ type Sampler = (scrape: Scrape) => readonly Sample[]
 
 const RETRY_REASONS = ['network', 'timeout', 'throttled', 'unavailable', 'blocked', 'other'] as const
 const REMOVED = ['replayed', 'discarded'] as const
-const RESULTS = ['delivered', 'dead', 'dropped', 'joined'] as const
+const RESULTS = ['delivered', 'secondary', 'dead', 'dropped', 'joined'] as const
 
 const single = (value: number): readonly Sample[] => [{ labels: {}, value }]
 
@@ -103,6 +110,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_output_blocked: eachOutput((stats) => (stats.get('blocked') === 0 ? 0 : 1)),
   logboom_delivery_latency_seconds: latency,
   logboom_dead_letters: eachOutput((stats) => stats.get('deadLetters')),
+  logboom_dead_letters_total: outputsBy('reason', DEAD_REASONS, (reason) => `dead_${reason}` as const),
   logboom_dead_letters_removed_total: outputsBy('result', REMOVED, (result) => result),
   logboom_ledger_unaccounted_events: ({ report }) =>
     report.outputs.map((output) => ({ labels: { output: output.name }, value: output.unaccounted })),

@@ -149,7 +149,9 @@ export const OUTPUT_FIELDS = {
     kind: 'integer',
     optional: true,
     min: 0,
-    doc: 'Times that a batch is tried again before its events become dead letters; without end where it is left out.',
+    doc:
+      'Times that a batch is tried before its events go to the `secondary`, or become dead letters where there is ' +
+      'none; without end where it is left out.',
     example: '20',
   },
   retry_max_interval: {
@@ -160,6 +162,21 @@ export const OUTPUT_FIELDS = {
     doc:
       'Longest wait between two tries; it doubles from one second up to this, and is drawn at random below. What the ' +
       'destination asks for (`Retry-After`) may be longer.',
+  },
+  secondary: {
+    kind: 'string',
+    optional: true,
+    doc:
+      'Another output, which takes the events of a batch that has used up `retry_limit`, and all events once this ' +
+      'destination has accepted nothing for `secondary_after`, until it does again. What that one refuses for good ' +
+      'are dead letters of this one. An output that is named here and has no `match` of its own receives nothing else.',
+    example: 'archive',
+  },
+  secondary_after: {
+    kind: 'duration',
+    default: '5m',
+    min: '1s',
+    doc: 'How long this destination may accept nothing before the `secondary` is used.',
   },
   dead_letters: {
     kind: 'group',

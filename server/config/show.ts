@@ -66,7 +66,9 @@ function outputValues(output: Config['outputs'][number]): Values {
   const { type, match, batch, deadLettersMaxBytes, onLag, lagLimit, options } = output
   const batchValues = { size: batch.sizeBytes, events: batch.events, age: batch.ageMs }
   const lag = { on_lag: onLag, lag_limit: { size: lagLimit.bytes, age: lagLimit.ageMs } }
-  const retry = { retry_limit: output.retry.limit, retry_max_interval: output.retry.maxIntervalMs }
+  const { secondary } = output
+  const over = secondary && { secondary: secondary.name, secondary_after: secondary.afterMs }
+  const retry = { retry_limit: output.retry.limit, retry_max_interval: output.retry.maxIntervalMs, ...over }
   const limits = { ...retry, dead_letters: { max_size: deadLettersMaxBytes }, ...lag }
   return { type, match, batch: batchValues, ...limits, ...options }
 }

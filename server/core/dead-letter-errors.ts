@@ -49,4 +49,21 @@ export const DEAD_LETTER_ERRORS = {
     text: 'there is nothing to replay: events are stored from position {first} on and delivered up to {cursor}',
     help: 'Name an earlier time or position. What every output had passed is deleted.',
   },
+  'LB-P009': {
+    name: 'HandedToSecondary',
+    text: 'output `{output}` does not get rid of events and hands them to its secondary `{secondary}`',
+    help: 'They are counted as `secondary`. `logboom status` says why its own destination does not take them.',
+  },
+  'LB-P010': {
+    name: 'SecondaryLoop',
+    exit: 78,
+    text: '`{key}` leads back to its own output: {cycle}',
+    help: 'Name one that has no `secondary`, or whose secondaries end elsewhere.',
+  },
+  'LB-P011': {
+    name: 'NoSuchSecondary',
+    exit: 78,
+    text: '`{key}` names the output `{name}`, which is not there',
+    help: 'Add it under `outputs`, or name one of {known}.',
+  },
 } as const satisfies Record<string, ErrorSpec>

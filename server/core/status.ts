@@ -25,6 +25,8 @@ export interface OutputReport {
   /** Wall clock of the next try while retrying, ms since 1970. */
   readonly nextTryMs: number | undefined
   readonly delivered: number
+  /** Events that its `secondary` took. */
+  readonly secondary: number
   readonly dead: number
   readonly dropped: number
   /** Events that a filter made part of another. */

@@ -21,6 +21,8 @@ export interface DeliveryOrder {
   readonly filters: readonly FilterOrder[]
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   readonly retry: { readonly limit: number | undefined; readonly maxIntervalMs: number }
+  /** What takes the events that this output does not get rid of. */
+  readonly secondary?: SecondaryOrder | undefined
   /** Beyond it the oldest events are skipped; undefined: they never are. */
   readonly lagLimit: LagLimit | undefined
   readonly sequence: Sequence
@@ -30,6 +32,17 @@ export interface DeliveryOrder {
   readonly deadLetterDirectory: string
   readonly deadLettersMaxBytes: number
   readonly logLevel: string
+}
+
+/** Another output of the file, opened a second time for this one. */
+export interface SecondaryOrder {
+  readonly output: string
+  readonly module: string
+  readonly options: object
+  /** A folder for this use of it alone. */
+  readonly directory: string
+  /** ms. */
+  readonly afterMs: number
 }
 
 export interface Delivery {

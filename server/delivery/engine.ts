@@ -10,6 +10,7 @@ import { BatchDelivery, type BatchDeliveryParts, type RetryPolicy, type Tally } 
 import { createCircuit } from './circuit.ts'
 import { createComplaints } from './complaints.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import type { Destination, Secondary } from './destination.ts'
 import { createHealthBoard, type Health } from './health.ts'
 import { type LagLimit, skipWhatLags } from './lag.ts'
 import type { Redeliver } from './letter-desk.ts'
@@ -22,6 +23,8 @@ export interface DeliveryParts {
   readonly output: string
   readonly reader: Reader
   readonly writer: Writer
+  /** Undefined: what the output does not get rid of becomes dead letters, or waits. */
+  readonly secondary?: SecondaryParts | undefined
   readonly deadLetters: DeadLetters
   readonly stats: OutputStats
   readonly retry: RetryPolicy
@@ -41,6 +44,16 @@ export interface DeliveryParts {
   readonly signal: AbortSignal
   /** Aborts: what is in flight is left in the buffer too; goes to the writer. */
   readonly abandon: AbortSignal
+}
+
+/** The output that is named as `secondary`: a writer of its own for this one. */
+export interface SecondaryParts {
+  readonly name: string
+  readonly writer: Writer
+  /** Writes in flight at a time. */
+  readonly concurrency: number
+  /** It is used once nothing was accepted for so long. */
+  readonly afterMs: number
 }
 
 type Signals = Pick<BatchDeliveryParts, 'stop' | 'abandon'>
@@ -63,14 +76,13 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   const ended = new AbortController()
   const stop = AbortSignal.any([parts.signal, parts.abandon, failure.signal])
   const abandon = AbortSignal.any([parts.abandon, failure.signal])
-  const circuit = createCircuit(limits.concurrency, clock, ended.signal)
-  const keeper = createStatsKeeper(parts, circuit)
+  const { first, secondary } = openDestinations(parts, ended.signal)
+  const keeper = createStatsKeeper(parts, first.circuit)
   const health = createHealthBoard((news) => {
     parts.stats.set('blocked', news.state === 'blocked' ? 1 : 0)
     parts.onHealth(news)
   })
-  const complaints = createComplaints(parts.output, parts.log, clock)
-  const batchParts = { ...parts, circuit, health, complaints, stop, abandon, changed: keeper.refresh }
+  const batchParts = { ...parts, first, secondary, health, stop, abandon, changed: keeper.refresh }
   const seats = createSeats(limits.concurrency)
   const rounds = createRounds(parts.output)
 
@@ -103,6 +115,8 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   /** Where the cursor jumps, the ledger is begun anew from there. */
   const whileIdle = <T>(change: () => Promise<T>) =>
     rounds.whileIdle(async () => {
+      // What was cut short is read again, also where nothing comes of the change.
+      await reader.skip(0)
       const result = await change()
       keeper.rebase()
       return result
@@ -128,6 +142,20 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   }
 }
 
+function openDestinations(
+  { output, writer, secondary, limits, clock, log }: DeliveryParts,
+  signal: AbortSignal,
+): { readonly first: Destination; readonly secondary: Secondary | undefined } {
+  const own = (name: string, concurrency: number) => {
+    return { name, circuit: createCircuit(concurrency, clock, signal), complaints: createComplaints(name, log, clock) }
+  }
+  const first: Destination = { ...own(output, limits.concurrency), writer, source: 'destination' }
+  if (secondary === undefined) return { first, secondary }
+  const { name, concurrency, afterMs } = secondary
+  const destination: Destination = { ...own(name, concurrency), writer: secondary.writer, source: 'secondary' }
+  return { first, secondary: { destination, afterMs } }
+}
+
 /** The same circuit and the same writer, so that a replay takes no more of the destination than is allowed. */
 function createRedelivery(parts: BatchDeliveryParts): { redeliver: Redeliver; settled(): Promise<unknown> } {
   const { retry, stop, abandon } = parts
@@ -137,6 +165,7 @@ function createRedelivery(parts: BatchDeliveryParts): { redeliver: Redeliver; se
       const run = new BatchDelivery(batch, {
         ...parts,
         deadLetters,
+        secondary: undefined,
         retry: { ...retry, limit: REPLAY_TRIES },
         stop: AbortSignal.any([stop, patience]),
         abandon: AbortSignal.any([abandon, patience]),
