@@ -2,6 +2,7 @@
  * The whole wiring: inputs → buffer → one delivery thread per output, and the admin beside them.
  * The only file that knows all the rooms; it moves no event itself.
  */
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { EventBuffer } from '../buffer/buffer.ts'
@@ -171,10 +172,12 @@ export class Pipeline {
     const seat = await this.#buffer.seat(name)
     const own = { output: name, type, module, options, match, filters, batch, retry, seat, sequence }
     const logLevel = this.#config.log.level
-    const lagLimit = config.onLag === 'skip' ? config.lagLimit : undefined
+    const isParked = config.onLag === 'park'
+    const lagLimit = config.onLag === 'block' ? undefined : { ...config.lagLimit, isParked }
+    const parked = orderParked(config, root)
     const secondary = config.secondary && (await orderSecondary(config.secondary, root, name))
     const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }
-    const delivery = await startDelivery({ ...own, ...folders, secondary, lagLimit, logLevel }, this.#log)
+    const delivery = await startDelivery({ ...own, ...folders, secondary, lagLimit, parked, logLevel }, this.#log)
     const log = this.#log.child({ output: name })
     const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
     const search = await output.openSearch?.(options as never, context)
@@ -208,6 +211,12 @@ async function orderSecondary(secondary: SecondaryConfig, root: string, first: s
   const { name, module, options, afterMs } = secondary
   const directory = await makeFolder(path.join(root, 'outputs', `${first}.secondary.${name}`))
   return { output: name, module, options, afterMs, directory }
+}
+
+/** What was parked once is delivered, whatever `on_lag` is now. */
+function orderParked({ name, onLag, parkLimitBytes: maxBytes }: OutputConfig, root: string) {
+  const directory = path.join(root, 'parked', name)
+  return onLag === 'park' || existsSync(directory) ? { directory, maxBytes } : undefined
 }
 
 async function makeFolder(directory: string): Promise<string> {

@@ -75,6 +75,8 @@ function reportOutput({ config, delivery }: RunningOutput, next: number): Output
     secondary: stats.get('secondary'),
     dead: stats.get('dead'),
     dropped: stats.get('dropped'),
+    parked: stats.get('parked'),
+    parkedEvents: stats.get('parkedEvents'),
     joined: stats.get('joined'),
     filterErrors: Object.fromEntries(filterErrors.filter(([, count]) => count > 0)),
     unmatched: stats.get('unmatched'),

@@ -29,7 +29,8 @@ type Sampler = (scrape: Scrape) => readonly Sample[]
 
 const RETRY_REASONS = ['network', 'timeout', 'throttled', 'unavailable', 'blocked', 'other'] as const
 const REMOVED = ['replayed', 'discarded'] as const
-const RESULTS = ['delivered', 'secondary', 'dead', 'dropped', 'joined'] as const
+const UNPARKED = ['delivered', 'dead'] as const
+const RESULTS = ['delivered', 'secondary', 'dead', 'dropped', 'parked', 'joined'] as const
 
 const single = (value: number): readonly Sample[] => [{ labels: {}, value }]
 
@@ -112,6 +113,10 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_dead_letters: eachOutput((stats) => stats.get('deadLetters')),
   logboom_dead_letters_total: outputsBy('reason', DEAD_REASONS, (reason) => `dead_${reason}` as const),
   logboom_dead_letters_removed_total: outputsBy('result', REMOVED, (result) => result),
+  logboom_parked_events: eachOutput((stats) => stats.get('parkedEvents')),
+  logboom_parked_events_removed_total: outputsBy('result', UNPARKED, (result) =>
+    result === 'dead' ? 'parkedDead' : 'parkedDelivered',
+  ),
   logboom_ledger_unaccounted_events: ({ report }) =>
     report.outputs.map((output) => ({ labels: { output: output.name }, value: output.unaccounted })),
 }

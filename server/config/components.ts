@@ -56,7 +56,9 @@ export async function checkOutputs(
     const checked = checkComponent(named, OUTPUT_FIELDS, output, context)
     if (checked === undefined) continue
     const { name, type, url } = named
-    const { match, batch, dead_letters, on_lag, lag_limit, ...retry } = checked as ConfigOf<typeof OUTPUT_FIELDS>
+    const { match, batch, dead_letters, on_lag, lag_limit, park_limit, ...retry } = checked as ConfigOf<
+      typeof OUTPUT_FIELDS
+    >
     const { secondary, secondary_after: afterMs } = retry
     checkMatch(match, [...named.path, 'match'], context)
     outputs.push({
@@ -68,6 +70,7 @@ export async function checkOutputs(
       deadLettersMaxBytes: dead_letters.max_size,
       onLag: on_lag,
       lagLimit: { bytes: lag_limit.size, ageMs: lag_limit.age },
+      parkLimitBytes: park_limit,
       options: without(OUTPUT_FIELDS, checked),
     })
   }

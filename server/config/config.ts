@@ -67,7 +67,8 @@ export interface OutputConfig {
   /** Receives only what others hand over to their `secondary`: it is no reader of the buffer. */
   readonly isSpare: boolean
   readonly deadLettersMaxBytes: number
-  readonly onLag: 'block' | 'skip'
+  readonly onLag: 'block' | 'park' | 'skip'
   readonly lagLimit: { readonly bytes: number | undefined; readonly ageMs: number | undefined }
+  readonly parkLimitBytes: number
   readonly options: object
 }

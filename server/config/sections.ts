@@ -193,15 +193,16 @@ export const OUTPUT_FIELDS = {
   },
   on_lag: {
     kind: 'enum',
-    of: ['block', 'skip'],
+    of: ['block', 'park', 'skip'],
     default: 'block',
     doc:
-      'What happens when this output lags: `block` makes the inputs wait once the buffer is full, `skip` drops the ' +
-      'oldest events beyond `lag_limit`.',
+      'What happens when this output lags: `block` makes the inputs wait once the buffer is full; `park` moves the ' +
+      'oldest events beyond `lag_limit` out of the buffer, and delivers them when it keeps up again; `skip` drops ' +
+      'them.',
   },
   lag_limit: {
     kind: 'group',
-    doc: 'How far this output may lag where `on_lag` is `skip`; at the first that is reached.',
+    doc: 'How far this output may lag where `on_lag` is `park` or `skip`; at the first that is reached.',
     fields: {
       size: {
         kind: 'size',
@@ -212,6 +213,13 @@ export const OUTPUT_FIELDS = {
       },
       age: { kind: 'duration', optional: true, min: '1s', doc: 'Age of the oldest event that waits.', example: '1h' },
     },
+  },
+  park_limit: {
+    kind: 'size',
+    default: '1GiB',
+    min: '1MiB',
+    max: '1TiB',
+    doc: 'Bytes of parked events on disk, beside the buffer, at which more wait in the buffer (`on_lag: park`).',
   },
 } as const satisfies Fields
 

@@ -56,7 +56,7 @@ export const METRICS = {
     labels: ['output', 'result'],
     help:
       'Events an output is done with, by result: delivered, secondary (taken by that output instead), dead, dropped, ' +
-      'joined (part of another event).',
+      'parked (to be delivered later), joined (part of another event).',
   },
   logboom_filter_errors_total: {
     kind: 'counter',
@@ -99,6 +99,16 @@ export const METRICS = {
     kind: 'counter',
     labels: ['output', 'result'],
     help: 'Dead letters that left the store of an output: replayed, when the destination took them, or discarded.',
+  },
+  logboom_parked_events: {
+    kind: 'gauge',
+    labels: ['output'],
+    help: 'Events that are parked until an output keeps up.',
+  },
+  logboom_parked_events_removed_total: {
+    kind: 'counter',
+    labels: ['output', 'result'],
+    help: 'Parked events that are done: delivered, or dead.',
   },
   logboom_ledger_unaccounted_events: {
     kind: 'gauge',

@@ -11,6 +11,8 @@ export const DONE_COUNTERS = [
   'secondary',
   'dead',
   'dropped',
+  /** Moved out of the buffer, to be delivered later (`on_lag: park`). */
+  'parked',
   /** Events that a filter made part of another. */
   'joined',
   'unmatched',
@@ -27,6 +29,10 @@ const GAUGES = [
   /** Dead letters that the destination took in a replay, and those that were thrown away. */
   'replayed',
   'discarded',
+  /** Events that are parked now; parked ones that the destination took, and those it refused for good. */
+  'parkedEvents',
+  'parkedDelivered',
+  'parkedDead',
   'inFlight',
   'attempt',
   'nextTryMs',
@@ -69,6 +75,12 @@ export class OutputStats {
     this.add('latencyCount', 1)
     const bucket = LATENCY_BUCKETS_S.findIndex((bound) => seconds <= bound)
     if (bucket !== -1) this.#slots[GAUGES.length + bucket]! += 1
+  }
+  /** Adds to the dead letters by their reasons; reasons that are not known beforehand are counted together. */
+  countDead(byReason: ReadonlyMap<string, number>): void {
+    for (const [reason, count] of byReason) {
+      this.add(`dead_${DEAD_REASONS.find((it) => it === reason) ?? 'other'}`, count)
+    }
   }
   /** Events that are done, one way or another, since the output was opened first. */
   countDone(): number {

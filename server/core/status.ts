@@ -29,6 +29,9 @@ export interface OutputReport {
   readonly secondary: number
   readonly dead: number
   readonly dropped: number
+  /** Moved out of the buffer since the start (`on_lag: park`), and those that are parked now. */
+  readonly parked: number
+  readonly parkedEvents: number
   /** Events that a filter made part of another. */
   readonly joined: number
   /** What filters could not do, by reason; only reasons that occurred. */

@@ -10,10 +10,8 @@ import {
 import type { Clock } from '../core/clock.ts'
 import type { Batch } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
-import { DEAD_REASONS, type DeadReason } from '../core/metrics.ts'
 import type { OutputStats } from '../core/output-stats.ts'
 import { halve, selectEvents, singleEvents } from './batch-selection.ts'
-import type { Complaints } from './complaints.ts'
 import type { DeadLetter } from './dead-letter-format.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { type Destination, firstWay, type Secondary, secondaryDueMs, type Way } from './destination.ts'
@@ -51,6 +49,8 @@ export interface Tally {
   /** Taken by the secondary. */
   secondary: number
   dead: number
+  /** The dead by their reasons. */
+  readonly deadBy: Map<string, number>
 }
 
 /** A part of the batch that is not done. */
@@ -84,7 +84,7 @@ const DETAIL_LENGTH_MAX = 1_000
 
 export class BatchDelivery {
   readonly #parts: BatchDeliveryParts
-  readonly #tally: Tally = { delivered: 0, secondary: 0, dead: 0 }
+  readonly #tally: Tally = { delivered: 0, secondary: 0, dead: 0, deadBy: new Map() }
   /** What is left to do, the next at the end, so that halves go in order. */
   readonly #work: Piece[]
 
@@ -279,14 +279,12 @@ export class BatchDelivery {
     }
     health.recovered('dead letters')
     this.#tally.dead += letters.length
-    for (const { reason } of rejections) stats.add(`dead_${deadReason(reason)}`, 1)
-    complainOfDead(rejections, complaints)
+    for (const [reason, count] of countReasons(rejections)) {
+      this.#tally.deadBy.set(reason, (this.#tally.deadBy.get(reason) ?? 0) + count)
+      complaints.died(reason, count)
+    }
     return true
   }
-}
-
-function deadReason(reason: string): DeadReason {
-  return DEAD_REASONS.find((it) => it === reason) ?? 'other'
 }
 
 function retryReason(reason: string): RetryReason {
@@ -326,8 +324,8 @@ function lettersOf(
   })
 }
 
-function complainOfDead(rejections: readonly Rejection[], complaints: Complaints): void {
+export function countReasons(refused: readonly { readonly reason: string }[]): Map<string, number> {
   const counts = new Map<string, number>()
-  for (const { reason } of rejections) counts.set(reason, (counts.get(reason) ?? 0) + 1)
-  for (const [reason, count] of counts) complaints.died(reason, count)
+  for (const { reason } of refused) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  return counts
 }

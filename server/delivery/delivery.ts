@@ -23,7 +23,7 @@ export interface DeliveryOrder {
   readonly retry: { readonly limit: number | undefined; readonly maxIntervalMs: number }
   /** What takes the events that this output does not get rid of. */
   readonly secondary?: SecondaryOrder | undefined
-  /** Beyond it the oldest events are skipped; undefined: they never are. */
+  /** Beyond it the oldest events are skipped or parked; undefined: they never are. */
   readonly lagLimit: LagLimit | undefined
   readonly sequence: Sequence
   /** `<buffer.path>/outputs/<output>`: the output's own folder. */
@@ -31,6 +31,8 @@ export interface DeliveryOrder {
   /** `<buffer.path>/dead-letters/<output>`: this output's dead letters and nothing else; made if need be. */
   readonly deadLetterDirectory: string
   readonly deadLettersMaxBytes: number
+  /** Undefined: nothing is parked, and nothing will be. */
+  readonly parked?: { readonly directory: string; readonly maxBytes: number } | undefined
   readonly logLevel: string
 }
 

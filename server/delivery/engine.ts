@@ -12,11 +12,12 @@ import { createComplaints } from './complaints.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Destination, Secondary } from './destination.ts'
 import { createHealthBoard, type Health } from './health.ts'
-import { type LagLimit, skipWhatLags } from './lag.ts'
+import { type LagLimit, watchLag } from './lag.ts'
 import type { Redeliver } from './letter-desk.ts'
+import { deliverParked, type Parked } from './parking.ts'
 import { type Rewind, rewind } from './rewind.ts'
-import { createRounds } from './rounds.ts'
-import { createStatsKeeper } from './stats-keeper.ts'
+import { createRounds, type Rounds } from './rounds.ts'
+import { createStatsKeeper, type StatsKeeper } from './stats-keeper.ts'
 
 export interface DeliveryParts {
   /** The output's name, for what the operator is told. */
@@ -29,8 +30,10 @@ export interface DeliveryParts {
   readonly stats: OutputStats
   readonly retry: RetryPolicy
   readonly limits: DeliveryLimits
-  /** Beyond it the oldest events are skipped; undefined: they never are. */
+  /** Beyond it the oldest events are skipped or parked; undefined: they never are. */
   readonly lagLimit?: LagLimit | undefined
+  /** Undefined: nothing is parked, and nothing will be. */
+  readonly parked?: Parked | undefined
   readonly clock: Clock
   readonly log: Logger
   /** Called once, with the ways to have events delivered that are done already. */
@@ -71,7 +74,7 @@ const REPLAY_TRIES = 3
  * Rejects with what the reader throws: nothing is lost, since the cursor did not move over what was in flight.
  */
 export async function runDelivery(parts: DeliveryParts): Promise<void> {
-  const { reader, clock, limits } = parts
+  const { reader, limits } = parts
   const failure = new AbortController()
   const ended = new AbortController()
   const stop = AbortSignal.any([parts.signal, parts.abandon, failure.signal])
@@ -112,17 +115,12 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   const again = createRedelivery(batchParts)
 
   parts.stats.set('blocked', 0)
-  /** Where the cursor jumps, the ledger is begun anew from there. */
-  const whileIdle = <T>(change: () => Promise<T>) =>
-    rounds.whileIdle(async () => {
-      // What was cut short is read again, also where nothing comes of the change.
-      await reader.skip(0)
-      const result = await change()
-      keeper.rebase()
-      return result
-    })
+  const whileIdle = jumps(reader, rounds, keeper)
   parts.onOpen?.({ redeliver: again.redeliver, rewind: (to) => whileIdle(() => rewind(reader, to)) })
-  if (parts.lagLimit !== undefined) void skipWhatLags({ ...parts, limit: parts.lagLimit, whileIdle }, ended.signal)
+  const { lagLimit, parked } = parts
+  if (lagLimit !== undefined) void watchLag({ ...parts, parked, limit: lagLimit, whileIdle }, stop)
+  const isWell = () => first.circuit.status().failures === 0
+  const unparking = parked && deliverParked({ ...parts, parked, redeliver: again.redeliver, isWell }, stop)
   void keeper.refreshEverySecond(ended.signal)
   try {
     while (!stop.aborted) {
@@ -131,6 +129,7 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
       if (!failure.signal.aborted) await seats.allFree()
       if (!stop.aborted) await rounds.end()
     }
+    await unparking
     if (!failure.signal.aborted) await again.settled()
     failure.signal.throwIfAborted()
     await reader.flush()
@@ -140,6 +139,18 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
     rounds.close()
     keeper.refresh()
   }
+}
+
+/** Changes while nothing is in flight. Where the cursor jumps, the ledger is begun anew from there. */
+function jumps(reader: Reader, rounds: Rounds, keeper: StatsKeeper) {
+  return <T>(change: () => Promise<T>): Promise<T> =>
+    rounds.whileIdle(async () => {
+      // What was cut short is read again, also where nothing comes of the change.
+      await reader.skip(0)
+      const result = await change()
+      keeper.rebase()
+      return result
+    })
 }
 
 function openDestinations(
@@ -170,7 +181,7 @@ function createRedelivery(parts: BatchDeliveryParts): { redeliver: Redeliver; se
         stop: AbortSignal.any([stop, patience]),
         abandon: AbortSignal.any([abandon, patience]),
       }).run()
-      running = run.catch(() => {})
+      running = Promise.allSettled([running, run])
       return run
     },
     settled: () => running,

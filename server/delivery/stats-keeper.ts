@@ -77,10 +77,11 @@ export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKee
       begin()
       refresh()
     },
-    done(batch, { delivered, secondary, dead }) {
+    done(batch, { delivered, secondary, dead, deadBy }) {
       stats.add('delivered', delivered)
       stats.add('secondary', secondary)
       stats.add('dead', dead)
+      stats.countDead(deadBy)
       if (delivered === 0) return
       const receivedMs = batch.streams.reduce((first, stream) => Math.min(first, stream.receivedMs), Infinity)
       stats.observeLatency(Math.max(0, clock.now() - receivedMs) / 1000)

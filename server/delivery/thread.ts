@@ -14,6 +14,7 @@ import { type DeliveryLimits, runDelivery, type SecondaryParts } from './engine.
 import type { Health } from './health.ts'
 import { createDesk, type DeskParts } from './letter-desk.ts'
 import { parseMatch } from './match.ts'
+import { PARKED_FILE_BYTES, type Parked } from './parking.ts'
 
 /** What the thread is born with. */
 export interface ThreadData {
@@ -37,6 +38,7 @@ interface Opened {
   readonly writer: Writer
   readonly secondary: SecondaryParts | undefined
   readonly deadLetters: DeadLetters
+  readonly parked: Parked | undefined
   readonly limits: DeliveryLimits
 }
 
@@ -58,7 +60,8 @@ async function openParts(): Promise<Opened> {
   const writer = await output.open(options, { name, sequence, directory, log, clock: systemClock })
   const secondary = order.secondary && (await openSecondary(order.secondary))
   const deadLetters = await openDeadLetters(order.deadLetterDirectory, { log, bytesMax: order.deadLettersMaxBytes })
-  return { reader, writer, secondary, deadLetters, limits }
+  const parked = order.parked && (await openParked(order.parked))
+  return { reader, writer, secondary, deadLetters, parked, limits }
 }
 
 async function openSecondary({ output: name, module, directory, ...rest }: SecondaryOrder): Promise<SecondaryParts> {
@@ -68,6 +71,11 @@ async function openSecondary({ output: name, module, directory, ...rest }: Secon
   const own = log.child({ secondary: name })
   const writer = await output.open(options, { name, sequence, directory, log: own, clock: systemClock })
   return { name, writer, concurrency: output.concurrency?.(options) ?? 1, afterMs: rest.afterMs }
+}
+
+async function openParked({ directory, maxBytes: bytesMax }: NonNullable<DeliveryOrder['parked']>): Promise<Parked> {
+  const store = await openDeadLetters(directory, { log, bytesMax, fileBytes: PARKED_FILE_BYTES })
+  return { store, directory }
 }
 
 /** Without filters the reader is as it was. */
@@ -128,6 +136,7 @@ async function run(parts: Opened): Promise<void> {
   await parts.writer.close()
   await parts.secondary?.writer.close()
   await parts.deadLetters.close()
+  await parts.parked?.store.close()
   await parts.reader.close()
   tell({ kind: 'closed' })
 }
