@@ -2,6 +2,7 @@
  * The whole wiring: inputs → buffer → one delivery thread per output, and the admin beside them.
  * The only file that knows all the rooms; it moves no event itself.
  */
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { EventBuffer } from '../buffer/buffer.ts'
@@ -10,13 +11,13 @@ import type { OutputContext } from '../outputs/output.ts'
 import type { Listener } from '../protocols/protocol.ts'
 import { startAdmin } from './admin/admin.ts'
 import { watchEventLoop } from './admin/event-loop.ts'
-import type { Config, InputConfig, OutputConfig } from './config/config.ts'
+import type { Config, InputConfig, OutputConfig, SecondaryConfig } from './config/config.ts'
 import { systemClock } from './core/clock.ts'
 import type { Logger } from './core/log.ts'
 import { createInputStats, type InputStats } from './core/metrics.ts'
 import type { EventSearch } from './core/search.ts'
 import type { RunState, StatusReport } from './core/status.ts'
-import type { Delivery } from './delivery/delivery.ts'
+import type { Delivery, SecondaryOrder } from './delivery/delivery.ts'
 import { startDelivery } from './delivery/start-delivery.ts'
 import { bufferStatus, reportStatus } from './status-report.ts'
 import { VERSION } from './version.ts'
@@ -75,9 +76,9 @@ export class Pipeline {
     this.#opened = await openFileBuffer(this.#config.buffer, {
       log: this.#log.child({ part: 'buffer' }),
       clock: systemClock,
-      outputs: this.#config.outputs.map((output) => output.name),
+      outputs: readersOf(this.#config).map((output) => output.name),
     })
-    for (const output of this.#config.outputs) await this.#addOutput(output)
+    for (const output of readersOf(this.#config)) await this.#addOutput(output)
     for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
     this.#state = 'running'
   }
@@ -104,8 +105,8 @@ export class Pipeline {
     const outputs = [...this.#outputs.values()].map((output) => output.config)
     const oldInputs = inputs.filter((input) => !isIn(input, next.inputs))
     const newInputs = next.inputs.filter((input) => !isIn(input, inputs))
-    const oldOutputs = outputs.filter((output) => !isIn(output, next.outputs))
-    const newOutputs = next.outputs.filter((output) => !isIn(output, outputs))
+    const oldOutputs = outputs.filter((output) => !isIn(output, readersOf(next)))
+    const newOutputs = readersOf(next).filter((output) => !isIn(output, outputs))
     const stats = new Map([...this.#inputs].map(([name, input]) => [name, input.stats]))
     for (const { name } of oldInputs) await this.#removeInput(name)
     for (const { name } of oldOutputs) await this.#removeOutput(name)
@@ -176,9 +177,12 @@ export class Pipeline {
     const seat = await this.#buffer.seat(name)
     const own = { output: name, type, module, options, match, filters, batch, retry, seat, sequence }
     const logLevel = this.#config.log.level
-    const lagLimit = config.onLag === 'skip' ? config.lagLimit : undefined
+    const isParked = config.onLag === 'park'
+    const lagLimit = config.onLag === 'block' ? undefined : { ...config.lagLimit, isParked }
+    const parked = orderParked(config, root)
+    const secondary = config.secondary && (await orderSecondary(config.secondary, root, name))
     const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }
-    const delivery = await startDelivery({ ...own, ...folders, lagLimit, logLevel }, this.#log)
+    const delivery = await startDelivery({ ...own, ...folders, secondary, lagLimit, parked, logLevel }, this.#log)
     const log = this.#log.child({ output: name })
     const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
     const search = await output.openSearch?.(options as never, context)
@@ -203,6 +207,22 @@ export class Pipeline {
 /** Components are plain data beside their code, so that two are the same when they are written the same. */
 const isSame = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b)
 const isIn = (one: object, all: readonly object[]) => all.some((other) => isSame(one, other))
+
+/** Those that read the buffer. */
+const readersOf = ({ outputs }: Config) => outputs.filter(({ isSpare }) => !isSpare)
+
+/** A name has no dot, so that the folder is no other output's. */
+async function orderSecondary(secondary: SecondaryConfig, root: string, first: string): Promise<SecondaryOrder> {
+  const { name, module, options, afterMs } = secondary
+  const directory = await makeFolder(path.join(root, 'outputs', `${first}.secondary.${name}`))
+  return { output: name, module, options, afterMs, directory }
+}
+
+/** What was parked once is delivered, whatever `on_lag` is now. */
+function orderParked({ name, onLag, parkLimitBytes: maxBytes }: OutputConfig, root: string) {
+  const directory = path.join(root, 'parked', name)
+  return onLag === 'park' || existsSync(directory) ? { directory, maxBytes } : undefined
+}
 
 async function makeFolder(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 })

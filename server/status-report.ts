@@ -80,23 +80,20 @@ function reportOutput({ config, delivery }: RunningOutput, next: number): Output
     lastError,
     nextTryMs: stats.get('nextTryMs') || undefined,
     delivered: stats.get('delivered'),
+    secondary: stats.get('secondary'),
     dead: stats.get('dead'),
     dropped: stats.get('dropped'),
+    parked: stats.get('parked'),
+    parkedEvents: stats.get('parkedEvents'),
     joined: stats.get('joined'),
     filterErrors: Object.fromEntries(filterErrors.filter(([, count]) => count > 0)),
     unmatched: stats.get('unmatched'),
-    lagEvents: Math.max(0, next - stats.get('startPosition') - countedEvents(stats)),
+    lagEvents: Math.max(0, next - stats.get('startPosition') - stats.countDone()),
     oldestAgeS: oldestMs > 0 ? Math.max(0, (Date.now() - oldestMs) / 1000) : undefined,
     deadLetters: stats.get('deadLetters'),
     unaccounted: unaccountedEvents(stats),
     retries: Object.fromEntries(counts.filter(([, count]) => count > 0)),
   }
-}
-
-/** Events that are done, one way or another, since the output was opened first. */
-function countedEvents(stats: OutputStats): number {
-  const counters = ['delivered', 'dead', 'dropped', 'joined', 'unmatched', 'damaged'] as const
-  return counters.reduce((sum, name) => sum + stats.get(name), 0)
 }
 
 /**
@@ -106,5 +103,5 @@ export function unaccountedEvents(stats: OutputStats): number {
   // In the reverse order of the thread's writing: what is read later may only be further.
   const start = stats.get('startPosition')
   const cursor = stats.get('cursor')
-  return Math.max(0, cursor - start - countedEvents(stats))
+  return Math.max(0, cursor - start - stats.countDone())
 }

@@ -1,6 +1,7 @@
 /** Turns the plain counters into Prometheus' text. What there is to count stands in `server/core/metrics.ts`. */
 import { type Metric, Registry } from 'prom-client'
 import {
+  DEAD_REASONS,
   FILTER_REASONS,
   LATENCY_BUCKETS_S,
   METRICS,
@@ -29,7 +30,8 @@ type Sampler = (scrape: Scrape) => readonly Sample[]
 
 const RETRY_REASONS = ['network', 'timeout', 'throttled', 'unavailable', 'blocked', 'other'] as const
 const REMOVED = ['replayed', 'discarded'] as const
-const RESULTS = ['delivered', 'dead', 'dropped', 'joined'] as const
+const UNPARKED = ['delivered', 'dead'] as const
+const RESULTS = ['delivered', 'secondary', 'dead', 'dropped', 'parked', 'joined'] as const
 
 const single = (value: number): readonly Sample[] => [{ labels: {}, value }]
 
@@ -117,7 +119,12 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_output_blocked: eachOutput((stats) => (stats.get('blocked') === 0 ? 0 : 1)),
   logboom_delivery_latency_seconds: latency,
   logboom_dead_letters: eachOutput((stats) => stats.get('deadLetters')),
+  logboom_dead_letters_total: outputsBy('reason', DEAD_REASONS, (reason) => `dead_${reason}` as const),
   logboom_dead_letters_removed_total: outputsBy('result', REMOVED, (result) => result),
+  logboom_parked_events: eachOutput((stats) => stats.get('parkedEvents')),
+  logboom_parked_events_removed_total: outputsBy('result', UNPARKED, (result) =>
+    result === 'dead' ? 'parkedDead' : 'parkedDelivered',
+  ),
   logboom_ledger_unaccounted_events: ({ report }) =>
     report.outputs.map((output) => ({ labels: { output: output.name }, value: output.unaccounted })),
 }

@@ -33,6 +33,15 @@ function outputRow(output: OutputReport): string[] {
 
 /** Knocks on the screen; `--json` has all. */
 const KNOCKS_SHOWN = 8
+/** What went to its secondary or was parked, where anything was. */
+function otherwiseLine({ name, secondary, parked, parkedEvents }: OutputReport): string {
+  const words = [
+    ...(secondary > 0 ? [`its secondary took ${whole(secondary)}`] : []),
+    ...(parked + parkedEvents > 0 ? [`parked ${whole(parked)} since the start, ${whole(parkedEvents)} wait`] : []),
+  ]
+  return words.length === 0 ? '' : `  ${name}  ${words.join('; ')}\n`
+}
+
 /** What its filters did beside dropping, where they did anything. */
 function filterLine({ name, joined, filterErrors }: OutputReport): string {
   if (joined === 0 && Object.keys(filterErrors).length === 0) return ''
@@ -77,6 +86,7 @@ export function statusText(report: StatusReport, nowMs: number): string {
     `next position ${whole(buffer.next)}, waiting ${whole(buffer.waiting)}\n`,
     buffer.trouble === undefined ? '' : `  ! ${lineText(buffer.trouble)}\n`,
     `\n${table([OUTPUT_HEAD, ...report.outputs.map(outputRow)])}`,
+    ...report.outputs.map(otherwiseLine),
     ...report.outputs.map(filterLine),
     ...problems.map((output) => `  ! ${output.name}: ${lineText(output.lastError ?? output.state)}\n`),
   ].join('')

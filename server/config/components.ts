@@ -8,6 +8,7 @@ import { checkFields } from './check-fields.ts'
 import type { FilterConfig, InputConfig, OutputConfig } from './config.ts'
 import { alternatives, describeFound, exampleOf } from './describe-field.ts'
 import { asText, isMap, keyName, type RawContext } from './raw-values.ts'
+import { type NamingOutput, withSecondaries } from './secondaries.ts'
 import { INPUT_FIELDS, NAME_PATTERN, OUTPUT_FIELDS } from './sections.ts'
 import type { KeyPath } from './source.ts'
 import { UNRESOLVED } from './variables.ts'
@@ -49,25 +50,31 @@ export async function checkOutputs(
   context: RawContext,
 ): Promise<OutputConfig[]> {
   const filters = all.map(({ filter, ...order }) => order)
-  const outputs: OutputConfig[] = []
+  const outputs: NamingOutput[] = []
   for (const named of nameComponents(raw, { section: 'outputs', kind: 'output', table }, context)) {
     const output = await loadOutput(named.url)
     const checked = checkComponent(named, OUTPUT_FIELDS, output, context)
     if (checked === undefined) continue
     const { name, type, url } = named
-    const { match, batch, dead_letters, on_lag, lag_limit, ...retry } = checked as ConfigOf<typeof OUTPUT_FIELDS>
+    const { match, batch, dead_letters, on_lag, lag_limit, park_limit, ...retry } = checked as ConfigOf<
+      typeof OUTPUT_FIELDS
+    >
+    const { secondary, secondary_after: afterMs } = retry
     checkMatch(match, [...named.path, 'match'], context)
     outputs.push({
       ...{ name, type, output, module: url, match, filters },
       batch: { sizeBytes: batch.size, events: batch.events, ageMs: batch.age },
       retry: { limit: retry.retry_limit, maxIntervalMs: retry.retry_max_interval },
+      names: secondary === undefined ? undefined : { name: secondary, afterMs },
+      hasMatch: isMap(named.raw) && named.raw.match !== undefined,
       deadLettersMaxBytes: dead_letters.max_size,
       onLag: on_lag,
       lagLimit: { bytes: lag_limit.size, ageMs: lag_limit.age },
+      parkLimitBytes: park_limit,
       options: without(OUTPUT_FIELDS, checked),
     })
   }
-  return outputs
+  return withSecondaries(outputs, raw, context)
 }
 
 /** Reports a match that is none. */

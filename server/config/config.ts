@@ -46,6 +46,11 @@ export interface FilterConfig extends FilterOrder {
   readonly filter: Filter<Fields>
 }
 
+/** The output that another one names as its `secondary`: what it takes to open it once more. */
+export interface SecondaryConfig extends Pick<OutputConfig, 'name' | 'output' | 'module' | 'options'> {
+  readonly afterMs: number
+}
+
 export interface OutputConfig {
   readonly name: string
   readonly type: string
@@ -58,8 +63,12 @@ export interface OutputConfig {
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   /** Tries before an event goes to the dead letters, undefined: without end; and the longest wait between them. */
   readonly retry: { readonly limit: number | undefined; readonly maxIntervalMs: number }
+  readonly secondary: SecondaryConfig | undefined
+  /** Receives only what others hand over to their `secondary`: it is no reader of the buffer. */
+  readonly isSpare: boolean
   readonly deadLettersMaxBytes: number
-  readonly onLag: 'block' | 'skip'
+  readonly onLag: 'block' | 'park' | 'skip'
   readonly lagLimit: { readonly bytes: number | undefined; readonly ageMs: number | undefined }
+  readonly parkLimitBytes: number
   readonly options: object
 }

@@ -11,7 +11,7 @@ import type { KeyPath, Source } from './source.ts'
 import { formatSize, isLoopback } from './units.ts'
 
 export function crossCheck(config: Config, source: Source): LogboomError[] {
-  const checks = [sharedAddresses, openWithoutToken, smallBuffer, skipsWithoutLimit]
+  const checks = [sharedAddresses, openWithoutToken, smallBuffer, lagsWithoutLimit]
   return checks.flatMap((check) => check(config, source))
 }
 
@@ -78,12 +78,12 @@ function smallBuffer({ buffer }: Config, source: Source): LogboomError[] {
   return [new LogboomError('LB-C008', details, { place: source.place(['buffer', 'max_size']) })]
 }
 
-function skipsWithoutLimit({ outputs }: Config, source: Source): LogboomError[] {
+function lagsWithoutLimit({ outputs }: Config, source: Source): LogboomError[] {
   const open = outputs.filter(({ onLag, lagLimit: { bytes, ageMs } }) => {
-    return onLag === 'skip' && bytes === undefined && ageMs === undefined
+    return onLag !== 'block' && bytes === undefined && ageMs === undefined
   })
-  return open.map(({ name }) => {
+  return open.map(({ name, onLag }) => {
     const path = ['outputs', name, 'on_lag']
-    return new LogboomError('LB-P007', { key: keyName(path) }, { place: source.place(path) })
+    return new LogboomError('LB-P007', { key: keyName(path), action: onLag }, { place: source.place(path) })
   })
 }

@@ -149,7 +149,9 @@ export const OUTPUT_FIELDS = {
     kind: 'integer',
     optional: true,
     min: 0,
-    doc: 'Times that a batch is tried again before its events become dead letters; without end where it is left out.',
+    doc:
+      'Times that a batch is tried before its events go to the `secondary`, or become dead letters where there is ' +
+      'none; without end where it is left out.',
     example: '20',
   },
   retry_max_interval: {
@@ -160,6 +162,21 @@ export const OUTPUT_FIELDS = {
     doc:
       'Longest wait between two tries; it doubles from one second up to this, and is drawn at random below. What the ' +
       'destination asks for (`Retry-After`) may be longer.',
+  },
+  secondary: {
+    kind: 'string',
+    optional: true,
+    doc:
+      'Another output, which takes the events of a batch that has used up `retry_limit`, and all events once this ' +
+      'destination has accepted nothing for `secondary_after`, until it does again. What that one refuses for good ' +
+      'are dead letters of this one. An output that is named here and has no `match` of its own receives nothing else.',
+    example: 'archive',
+  },
+  secondary_after: {
+    kind: 'duration',
+    default: '5m',
+    min: '1s',
+    doc: 'How long this destination may accept nothing before the `secondary` is used.',
   },
   dead_letters: {
     kind: 'group',
@@ -176,15 +193,16 @@ export const OUTPUT_FIELDS = {
   },
   on_lag: {
     kind: 'enum',
-    of: ['block', 'skip'],
+    of: ['block', 'park', 'skip'],
     default: 'block',
     doc:
-      'What happens when this output lags: `block` makes the inputs wait once the buffer is full, `skip` drops the ' +
-      'oldest events beyond `lag_limit`.',
+      'What happens when this output lags: `block` makes the inputs wait once the buffer is full; `park` moves the ' +
+      'oldest events beyond `lag_limit` out of the buffer, and delivers them when it keeps up again; `skip` drops ' +
+      'them.',
   },
   lag_limit: {
     kind: 'group',
-    doc: 'How far this output may lag where `on_lag` is `skip`; at the first that is reached.',
+    doc: 'How far this output may lag where `on_lag` is `park` or `skip`; at the first that is reached.',
     fields: {
       size: {
         kind: 'size',
@@ -195,6 +213,13 @@ export const OUTPUT_FIELDS = {
       },
       age: { kind: 'duration', optional: true, min: '1s', doc: 'Age of the oldest event that waits.', example: '1h' },
     },
+  },
+  park_limit: {
+    kind: 'size',
+    default: '1GiB',
+    min: '1MiB',
+    max: '1TiB',
+    doc: 'Bytes of parked events on disk, beside the buffer, at which more wait in the buffer (`on_lag: park`).',
   },
 } as const satisfies Fields
 

@@ -40,7 +40,7 @@ export const DEAD_LETTER_ERRORS = {
   'LB-P007': {
     name: 'LagLimitMissing',
     exit: 78,
-    text: '`{key}` is `skip`, and `lag_limit` does not say from when on',
+    text: '`{key}` is `{action}`, and `lag_limit` does not say from when on',
     help: 'For instance `lag_limit: { size: 1GiB }` or `lag_limit: { age: 1h }`.',
   },
   'LB-P008': {
@@ -48,5 +48,32 @@ export const DEAD_LETTER_ERRORS = {
     exit: 1,
     text: 'there is nothing to replay: events are stored from position {first} on and delivered up to {cursor}',
     help: 'Name an earlier time or position. What every output had passed is deleted.',
+  },
+  'LB-P009': {
+    name: 'HandedToSecondary',
+    text: 'output `{output}` does not get rid of events and hands them to its secondary `{secondary}`',
+    help: 'They are counted as `secondary`. `logboom status` says why its own destination does not take them.',
+  },
+  'LB-P010': {
+    name: 'SecondaryLoop',
+    exit: 78,
+    text: '`{key}` leads back to its own output: {cycle}',
+    help: 'Name one that has no `secondary`, or whose secondaries end elsewhere.',
+  },
+  'LB-P011': {
+    name: 'NoSuchSecondary',
+    exit: 78,
+    text: '`{key}` names the output `{name}`, which is not there',
+    help: 'Add it under `outputs`, or name one of {known}.',
+  },
+  'LB-P012': {
+    name: 'EventsParked',
+    text: 'output `{output}` lagged too far and parked {count} events',
+    help: 'They are delivered when it keeps up again (`on_lag: park`). `lag_limit` says how far it may lag.',
+  },
+  'LB-P013': {
+    name: 'ParkFull',
+    text: 'output `{output}` can park no more events: {reason}',
+    help: 'They wait in the buffer instead. `park_limit` says how much may be parked.',
   },
 } as const satisfies Record<string, ErrorSpec>

@@ -59,7 +59,9 @@ export const METRICS = {
   logboom_output_events_total: {
     kind: 'counter',
     labels: ['output', 'result'],
-    help: 'Events an output is done with, by result: delivered, dead, dropped, joined (part of another event).',
+    help:
+      'Events an output is done with, by result: delivered, secondary (taken by that output instead), dead, dropped, ' +
+      'parked (to be delivered later), joined (part of another event).',
   },
   logboom_filter_errors_total: {
     kind: 'counter',
@@ -93,15 +95,30 @@ export const METRICS = {
     help: 'Time from durable in the buffer to accepted by the destination, a batch at a time.',
   },
   logboom_dead_letters: { kind: 'gauge', labels: ['output'], help: 'Events in the dead-letter store of an output.' },
+  logboom_dead_letters_total: {
+    kind: 'counter',
+    labels: ['output', 'reason'],
+    help: 'Events an output refused for good, by the reason that `logboom dlq` shows; `other` where it is a rare one.',
+  },
   logboom_dead_letters_removed_total: {
     kind: 'counter',
     labels: ['output', 'result'],
     help: 'Dead letters that left the store of an output: replayed, when the destination took them, or discarded.',
   },
+  logboom_parked_events: {
+    kind: 'gauge',
+    labels: ['output'],
+    help: 'Events that are parked until an output keeps up.',
+  },
+  logboom_parked_events_removed_total: {
+    kind: 'counter',
+    labels: ['output', 'result'],
+    help: 'Parked events that are done: delivered, or dead.',
+  },
   logboom_ledger_unaccounted_events: {
     kind: 'gauge',
     labels: ['output'],
-    help: 'Received less delivered, buffered, dead, dropped, joined and unmatched: must be 0.',
+    help: 'Received less buffered and all that is done, by the results above, or unmatched: must be 0.',
   },
 } as const satisfies Record<string, MetricSpec>
 
@@ -136,6 +153,22 @@ export const REJECT_REASONS = [
   'peer_unreachable',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
+
+/** Why events die, as far as the reasons are known beforehand. Every reason is a label value, so the list is closed. */
+export const DEAD_REASONS = [
+  'retry_limit',
+  'document_parsing_exception',
+  'mapper_parsing_exception',
+  'strict_dynamic_mapping_exception',
+  'illegal_argument_exception',
+  'too_large',
+  'record_too_large',
+  'message_too_large',
+  'no_topic',
+  'no_document',
+  'other',
+] as const
+export type DeadReason = (typeof DEAD_REASONS)[number]
 
 /** Why a filter could not do what it should. Every reason is a label value, so the list is closed. */
 export const FILTER_REASONS = [

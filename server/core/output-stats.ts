@@ -2,16 +2,25 @@
  * One output's counters, in memory that its thread and the main thread share: the thread adds, the main thread looks.
  * Each slot has one writer, so plain reads and writes of doubles are enough.
  */
-import { FILTER_REASONS, LATENCY_BUCKETS_S } from './metrics.ts'
+import { DEAD_REASONS, FILTER_REASONS, LATENCY_BUCKETS_S } from './metrics.ts'
 
-const GAUGES = [
+/** Together all events that an output is done with, each counted once, before the cursor passes it. */
+export const DONE_COUNTERS = [
   'delivered',
+  /** Taken by the output that is named as `secondary`. */
+  'secondary',
   'dead',
   'dropped',
+  /** Moved out of the buffer, to be delivered later (`on_lag: park`). */
+  'parked',
   /** Events that a filter made part of another. */
   'joined',
   'unmatched',
   'damaged',
+] as const
+
+const GAUGES = [
+  ...DONE_COUNTERS,
   'oldestReceivedMs',
   'cursor',
   'startPosition',
@@ -20,6 +29,10 @@ const GAUGES = [
   /** Dead letters that the destination took in a replay, and those that were thrown away. */
   'replayed',
   'discarded',
+  /** Events that are parked now; parked ones that the destination took, and those it refused for good. */
+  'parkedEvents',
+  'parkedDelivered',
+  'parkedDead',
   'inFlight',
   'attempt',
   'nextTryMs',
@@ -33,6 +46,7 @@ const GAUGES = [
   'retry_unavailable',
   'retry_blocked',
   'retry_other',
+  ...DEAD_REASONS.map((reason) => `dead_${reason}` as const),
   ...FILTER_REASONS.map((reason) => `filter_${reason}` as const),
 ] as const
 export type OutputCounter = (typeof GAUGES)[number]
@@ -61,6 +75,16 @@ export class OutputStats {
     this.add('latencyCount', 1)
     const bucket = LATENCY_BUCKETS_S.findIndex((bound) => seconds <= bound)
     if (bucket !== -1) this.#slots[GAUGES.length + bucket]! += 1
+  }
+  /** Adds to the dead letters by their reasons; reasons that are not known beforehand are counted together. */
+  countDead(byReason: ReadonlyMap<string, number>): void {
+    for (const [reason, count] of byReason) {
+      this.add(`dead_${DEAD_REASONS.find((it) => it === reason) ?? 'other'}`, count)
+    }
+  }
+  /** Events that are done, one way or another, since the output was opened first. */
+  countDone(): number {
+    return DONE_COUNTERS.reduce((sum, name) => sum + this.get(name), 0)
   }
   /** Not cumulative: how many fell into each bucket of LATENCY_BUCKETS_S. */
   latencyBuckets(): number[] {

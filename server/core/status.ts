@@ -25,8 +25,13 @@ export interface OutputReport {
   /** Wall clock of the next try while retrying, ms since 1970. */
   readonly nextTryMs: number | undefined
   readonly delivered: number
+  /** Events that its `secondary` took. */
+  readonly secondary: number
   readonly dead: number
   readonly dropped: number
+  /** Moved out of the buffer since the start (`on_lag: park`), and those that are parked now. */
+  readonly parked: number
+  readonly parkedEvents: number
   /** Events that a filter made part of another. */
   readonly joined: number
   /** What filters could not do, by reason; only reasons that occurred. */

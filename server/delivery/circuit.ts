@@ -31,6 +31,8 @@ export interface Circuit {
 export interface CircuitStatus {
   /** Failures in a row; 0 while the circuit is closed. */
   readonly failures: number
+  /** Monotonic ms of the first of them; undefined while the circuit is closed. */
+  readonly failingSinceMs: number | undefined
   /** Monotonic ms of the next probe; undefined while the circuit is closed. */
   readonly openUntilMs: number | undefined
   readonly writing: number
@@ -59,6 +61,7 @@ class WriteCircuit implements Circuit {
   #writing = 0
   #era = 0
   #failures = 0
+  #failingSinceMs: number | undefined
   #openUntilMs: number | undefined
   #hasTimer = false
 
@@ -113,6 +116,7 @@ class WriteCircuit implements Circuit {
       this.#era += 1
       this.#failures += 1
       this.#allowed = 1
+      this.#failingSinceMs ??= this.#clock.monotonic()
       this.#openUntilMs = this.#clock.monotonic() + delayMs(this.#failures)
     }
     this.abandoned(pass)
@@ -124,11 +128,17 @@ class WriteCircuit implements Circuit {
   }
 
   status(): CircuitStatus {
-    return { failures: this.#failures, openUntilMs: this.#openUntilMs, writing: this.#writing }
+    return {
+      failures: this.#failures,
+      failingSinceMs: this.#failingSinceMs,
+      openUntilMs: this.#openUntilMs,
+      writing: this.#writing,
+    }
   }
 
   #close(allowed: number): void {
     this.#failures = 0
+    this.#failingSinceMs = undefined
     this.#openUntilMs = undefined
     if (allowed !== this.#allowed) this.#successes = 0
     this.#allowed = allowed

@@ -11,6 +11,8 @@ export interface Complaints {
   blocked(words: string): void
   /** @param reason the destination's name for the fault; its words may quote the event and are kept with it only. */
   died(reason: string, count: number): void
+  /** Events went to the secondary. */
+  handedOver(secondary: string, count: number): void
   recovered(words: string | undefined): void
 }
 
@@ -33,6 +35,11 @@ export function createComplaints(output: string, log: Logger, clock: Clock): Com
     died(reason, count) {
       limited(`died ${reason}`, (suppressed) =>
         warn(new LogboomError('LB-O003', { output, reason }), { reason, count, suppressed }),
+      )
+    },
+    handedOver(secondary, count) {
+      limited(`handed over ${secondary}`, (suppressed) =>
+        warn(new LogboomError('LB-P009', { output, secondary }), { secondary, count, suppressed }),
       )
     },
     recovered(words) {

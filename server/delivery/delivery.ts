@@ -21,7 +21,9 @@ export interface DeliveryOrder {
   readonly filters: readonly FilterOrder[]
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
   readonly retry: { readonly limit: number | undefined; readonly maxIntervalMs: number }
-  /** Beyond it the oldest events are skipped; undefined: they never are. */
+  /** What takes the events that this output does not get rid of. */
+  readonly secondary?: SecondaryOrder | undefined
+  /** Beyond it the oldest events are skipped or parked; undefined: they never are. */
   readonly lagLimit: LagLimit | undefined
   readonly sequence: Sequence
   /** `<buffer.path>/outputs/<output>`: the output's own folder. */
@@ -29,7 +31,20 @@ export interface DeliveryOrder {
   /** `<buffer.path>/dead-letters/<output>`: this output's dead letters and nothing else; made if need be. */
   readonly deadLetterDirectory: string
   readonly deadLettersMaxBytes: number
+  /** Undefined: nothing is parked, and nothing will be. */
+  readonly parked?: { readonly directory: string; readonly maxBytes: number } | undefined
   readonly logLevel: string
+}
+
+/** Another output of the file, opened a second time for this one. */
+export interface SecondaryOrder {
+  readonly output: string
+  readonly module: string
+  readonly options: object
+  /** A folder for this use of it alone. */
+  readonly directory: string
+  /** ms. */
+  readonly afterMs: number
 }
 
 export interface Delivery {

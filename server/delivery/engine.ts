@@ -10,24 +10,30 @@ import { BatchDelivery, type BatchDeliveryParts, type RetryPolicy, type Tally } 
 import { createCircuit } from './circuit.ts'
 import { createComplaints } from './complaints.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import type { Destination, Secondary } from './destination.ts'
 import { createHealthBoard, type Health } from './health.ts'
-import { type LagLimit, skipWhatLags } from './lag.ts'
+import { type LagLimit, watchLag } from './lag.ts'
 import type { Redeliver } from './letter-desk.ts'
+import { deliverParked, type Parked } from './parking.ts'
 import { type Rewind, rewind } from './rewind.ts'
-import { createRounds } from './rounds.ts'
-import { createStatsKeeper } from './stats-keeper.ts'
+import { createRounds, type Rounds } from './rounds.ts'
+import { createStatsKeeper, type StatsKeeper } from './stats-keeper.ts'
 
 export interface DeliveryParts {
   /** The output's name, for what the operator is told. */
   readonly output: string
   readonly reader: Reader
   readonly writer: Writer
+  /** Undefined: what the output does not get rid of becomes dead letters, or waits. */
+  readonly secondary?: SecondaryParts | undefined
   readonly deadLetters: DeadLetters
   readonly stats: OutputStats
   readonly retry: RetryPolicy
   readonly limits: DeliveryLimits
-  /** Beyond it the oldest events are skipped; undefined: they never are. */
+  /** Beyond it the oldest events are skipped or parked; undefined: they never are. */
   readonly lagLimit?: LagLimit | undefined
+  /** Undefined: nothing is parked, and nothing will be. */
+  readonly parked?: Parked | undefined
   readonly clock: Clock
   readonly log: Logger
   /** Called once, with the ways to have events delivered that are done already. */
@@ -41,6 +47,16 @@ export interface DeliveryParts {
   readonly signal: AbortSignal
   /** Aborts: what is in flight is left in the buffer too; goes to the writer. */
   readonly abandon: AbortSignal
+}
+
+/** The output that is named as `secondary`: a writer of its own for this one. */
+export interface SecondaryParts {
+  readonly name: string
+  readonly writer: Writer
+  /** Writes in flight at a time. */
+  readonly concurrency: number
+  /** It is used once nothing was accepted for so long. */
+  readonly afterMs: number
 }
 
 type Signals = Pick<BatchDeliveryParts, 'stop' | 'abandon'>
@@ -58,19 +74,18 @@ const REPLAY_TRIES = 3
  * Rejects with what the reader throws: nothing is lost, since the cursor did not move over what was in flight.
  */
 export async function runDelivery(parts: DeliveryParts): Promise<void> {
-  const { reader, clock, limits } = parts
+  const { reader, limits } = parts
   const failure = new AbortController()
   const ended = new AbortController()
   const stop = AbortSignal.any([parts.signal, parts.abandon, failure.signal])
   const abandon = AbortSignal.any([parts.abandon, failure.signal])
-  const circuit = createCircuit(limits.concurrency, clock, ended.signal)
-  const keeper = createStatsKeeper(parts, circuit)
+  const { first, secondary } = openDestinations(parts, ended.signal)
+  const keeper = createStatsKeeper(parts, first.circuit)
   const health = createHealthBoard((news) => {
     parts.stats.set('blocked', news.state === 'blocked' ? 1 : 0)
     parts.onHealth(news)
   })
-  const complaints = createComplaints(parts.output, parts.log, clock)
-  const batchParts = { ...parts, circuit, health, complaints, stop, abandon, changed: keeper.refresh }
+  const batchParts = { ...parts, first, secondary, health, stop, abandon, changed: keeper.refresh }
   const seats = createSeats(limits.concurrency)
   const rounds = createRounds(parts.output)
 
@@ -100,15 +115,12 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   const again = createRedelivery(batchParts)
 
   parts.stats.set('blocked', 0)
-  /** Where the cursor jumps, the ledger is begun anew from there. */
-  const whileIdle = <T>(change: () => Promise<T>) =>
-    rounds.whileIdle(async () => {
-      const result = await change()
-      keeper.rebase()
-      return result
-    })
+  const whileIdle = jumps(reader, rounds, keeper)
   parts.onOpen?.({ redeliver: again.redeliver, rewind: (to) => whileIdle(() => rewind(reader, to)) })
-  if (parts.lagLimit !== undefined) void skipWhatLags({ ...parts, limit: parts.lagLimit, whileIdle }, ended.signal)
+  const { lagLimit, parked } = parts
+  if (lagLimit !== undefined) void watchLag({ ...parts, parked, limit: lagLimit, whileIdle }, stop)
+  const isWell = () => first.circuit.status().failures === 0
+  const unparking = parked && deliverParked({ ...parts, parked, redeliver: again.redeliver, isWell }, stop)
   void keeper.refreshEverySecond(ended.signal)
   try {
     while (!stop.aborted) {
@@ -117,6 +129,7 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
       if (!failure.signal.aborted) await seats.allFree()
       if (!stop.aborted) await rounds.end()
     }
+    await unparking
     if (!failure.signal.aborted) await again.settled()
     failure.signal.throwIfAborted()
     await reader.flush()
@@ -128,6 +141,32 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   }
 }
 
+/** Changes while nothing is in flight. Where the cursor jumps, the ledger is begun anew from there. */
+function jumps(reader: Reader, rounds: Rounds, keeper: StatsKeeper) {
+  return <T>(change: () => Promise<T>): Promise<T> =>
+    rounds.whileIdle(async () => {
+      // What was cut short is read again, also where nothing comes of the change.
+      await reader.skip(0)
+      const result = await change()
+      keeper.rebase()
+      return result
+    })
+}
+
+function openDestinations(
+  { output, writer, secondary, limits, clock, log }: DeliveryParts,
+  signal: AbortSignal,
+): { readonly first: Destination; readonly secondary: Secondary | undefined } {
+  const own = (name: string, concurrency: number) => {
+    return { name, circuit: createCircuit(concurrency, clock, signal), complaints: createComplaints(name, log, clock) }
+  }
+  const first: Destination = { ...own(output, limits.concurrency), writer, source: 'destination' }
+  if (secondary === undefined) return { first, secondary }
+  const { name, concurrency, afterMs } = secondary
+  const destination: Destination = { ...own(name, concurrency), writer: secondary.writer, source: 'secondary' }
+  return { first, secondary: { destination, afterMs } }
+}
+
 /** The same circuit and the same writer, so that a replay takes no more of the destination than is allowed. */
 function createRedelivery(parts: BatchDeliveryParts): { redeliver: Redeliver; settled(): Promise<unknown> } {
   const { retry, stop, abandon } = parts
@@ -137,11 +176,12 @@ function createRedelivery(parts: BatchDeliveryParts): { redeliver: Redeliver; se
       const run = new BatchDelivery(batch, {
         ...parts,
         deadLetters,
+        secondary: undefined,
         retry: { ...retry, limit: REPLAY_TRIES },
         stop: AbortSignal.any([stop, patience]),
         abandon: AbortSignal.any([abandon, patience]),
       }).run()
-      running = run.catch(() => {})
+      running = Promise.allSettled([running, run])
       return run
     },
     settled: () => running,

@@ -9,7 +9,7 @@ export interface Health {
 }
 
 /** Where a trouble can come from; each has at most one at a time. */
-export type TroubleSource = 'destination' | 'dead letters'
+export type TroubleSource = 'destination' | 'secondary' | 'dead letters'
 
 export interface HealthBoard {
   /** A later trouble of the same source replaces the one before. */

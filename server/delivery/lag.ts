@@ -1,17 +1,23 @@
-/** What becomes of events that an output does not get rid of: `on_lag: skip` gives up the oldest of them. */
-import type { Reader, StoredPart } from '../../buffer/buffer.ts'
+/**
+ * What becomes of events that an output does not get rid of: `on_lag: skip` gives up the oldest of them, `on_lag: park`
+ * moves them out of the way (parking.ts).
+ */
+import type { Reader, ReadLimits, StoredPart } from '../../buffer/buffer.ts'
 import type { Clock } from '../core/clock.ts'
 import { LogboomError } from '../core/errors.ts'
 import type { Position } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import type { OutputStats } from '../core/output-stats.ts'
+import { type Parked, park } from './parking.ts'
 
 const LOOK_INTERVAL_MS = 1_000
 
-/** How far an output may stay behind before the oldest events are skipped; one of them at least. */
+/** How far an output may stay behind before the oldest events are skipped or parked; one of them at least. */
 export interface LagLimit {
   readonly bytes: number | undefined
   readonly ageMs: number | undefined
+  /** They are parked. */
+  readonly isParked?: boolean
 }
 
 /**
@@ -47,18 +53,25 @@ export interface LagParts {
   readonly clock: Clock
   readonly log: Logger
   readonly limit: LagLimit
+  readonly limits: ReadLimits
+  /** Where the limit says that events are parked. */
+  readonly parked: Parked | undefined
   /** Runs a change while nothing is in flight. */
-  readonly whileIdle: (change: () => Promise<void>) => Promise<void>
+  readonly whileIdle: (change: () => Promise<boolean>) => Promise<boolean>
 }
 
 /** Looks once a second until the signal aborts. What it cannot look at now, it looks at then. */
-export async function skipWhatLags(parts: LagParts, signal: AbortSignal): Promise<void> {
-  const { clock, log, output } = parts
+export async function watchLag(parts: LagParts, signal: AbortSignal): Promise<void> {
+  const { clock, log, output, parked } = parts
+  /** Parked events when there was no more room; there is some again when there are fewer. */
+  let fullAt = Infinity
   for (;;) {
     await clock.sleep(LOOK_INTERVAL_MS, signal)
     if (signal.aborted) return
     try {
-      if ((await targetOf(parts)) !== undefined) await parts.whileIdle(() => skip(parts))
+      if ((parked?.store.count() ?? 0) >= fullAt || (await targetOf(parts)) === undefined) continue
+      const hasRoom = await parts.whileIdle(() => giveWay(parts, signal))
+      fullAt = hasRoom || parked === undefined ? Infinity : parked.store.count()
     } catch (error) {
       if (signal.aborted) return
       log.debug({ err: error, output }, 'how far the output lags could not be told')
@@ -70,13 +83,20 @@ async function targetOf({ reader, clock, limit }: LagParts): Promise<Position | 
   return skipTarget(await reader.parts(), { cursor: reader.status().cursor, nowMs: clock.now(), limit })
 }
 
-/** Counted before the cursor moves, so that the ledger adds up at any time. */
-async function skip(parts: LagParts): Promise<void> {
-  const { output, reader, stats, log } = parts
+/** False: there is no room to park more. */
+async function giveWay(parts: LagParts, signal: AbortSignal): Promise<boolean> {
+  const { reader, parked } = parts
   // What was in flight may be done now, and the cursor that is told is the durable one.
   await reader.flush()
   const to = await targetOf(parts)
-  if (to === undefined) return
+  if (to === undefined) return true
+  if (parts.limit.isParked === true && parked !== undefined) return park({ ...parts, parked }, to, signal)
+  await skip(parts, to)
+  return true
+}
+
+/** Counted before the cursor moves, so that the ledger adds up at any time. */
+async function skip({ output, reader, stats, log }: LagParts, to: Position): Promise<void> {
   const from = reader.status().cursor
   const count = await reader.skip(to)
   stats.add('dropped', count)

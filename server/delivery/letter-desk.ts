@@ -6,10 +6,10 @@ import type { Batch } from '../core/event.ts'
 import type { LetterQuery, OutputDesk, ReplayQuery, ReplayStep } from '../core/output-desk.ts'
 import type { OutputStats } from '../core/output-stats.ts'
 import type { Tally } from './batch-delivery.ts'
-import { batchOfStreams } from './batch-selection.ts'
 import { fileNames, type LetterPlace, readLetterFile, type StoredLetter } from './dead-letter-files.ts'
 import type { DeadLetter } from './dead-letter-format.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import { batchOfLetters, distinctLetters } from './letter-batch.ts'
 import { findLetters, showLetters, summarise } from './read-letters.ts'
 import type { Rewind } from './rewind.ts'
 
@@ -17,7 +17,7 @@ import type { Rewind } from './rewind.ts'
 const REPLAY_MS_MAX = 20_000
 
 /**
- * Hands a batch to the destination, beside those of the reader; one call at a time. What dies goes to `grave`; what
+ * Hands a batch to the destination, beside those of the reader. What dies goes to `grave`; what
  * cannot be delivered within a few tries dies of `retry_limit`. Undefined: left unfinished, of some events it is not
  * known whether they were taken.
  */
@@ -79,7 +79,7 @@ const fileOf = (from: string) => from.split('+', 1)[0]!
 
 async function deliverAgain(parts: DeskParts, found: readonly StoredLetter[], refusedMs: number) {
   if (found.length === 0) return { replayed: 0, dead: 0 }
-  const letters = distinct(found)
+  const letters = distinctLetters(found)
   const died = new Map<string, DeadLetter>()
   const grave = {
     async append(more: readonly DeadLetter[]) {
@@ -87,7 +87,7 @@ async function deliverAgain(parts: DeskParts, found: readonly StoredLetter[], re
     },
   }
   const patience = AbortSignal.timeout(REPLAY_MS_MAX)
-  const isFinished = (await parts.redeliver(batchOf(letters), grave, patience)) !== undefined
+  const isFinished = (await parts.redeliver(batchOfLetters(letters), grave, patience)) !== undefined
   const kept = letters.flatMap((letter) => keptOf(letter, died.get(letter.id), { isFinished, refusedMs }) ?? [])
   await parts.store.replace(
     found.map(({ place }) => place),
@@ -113,20 +113,6 @@ function keptOf(
   // That the destination is away is no new cause: whoever replays by cause finds it again.
   if (died.reason === 'retry_limit') return { ...letter, attempts }
   return { ...died, attempts, refusedMs }
-}
-
-/** In the order of the buffer. After a crash in a replay a letter may be there twice: the later one counts. */
-function distinct(found: readonly StoredLetter[]): DeadLetter[] {
-  const byId = new Map(found.map(({ letter }) => [letter.id, letter]))
-  return [...byId.values()].sort((a, b) => a.position - b.position)
-}
-
-function batchOf(letters: readonly DeadLetter[]): Batch {
-  const streams = letters.map(({ tag, entry: packed, position, id, receivedMs }) => {
-    const dot = id.lastIndexOf('.')
-    return { tag, packed, count: 1, position, idBase: id.slice(0, dot), idIndex: Number(id.slice(dot + 1)), receivedMs }
-  })
-  return batchOfStreams(streams)
 }
 
 async function discard({ directory, store, stats }: DeskParts, cause: string | undefined) {

@@ -9,8 +9,6 @@ import type { Tally } from './batch-delivery.ts'
 import type { Circuit } from './circuit.ts'
 import type { DeadLetters } from './dead-letters.ts'
 
-/** Together all events that the output is done with. */
-const COUNTED = ['delivered', 'dead', 'dropped', 'joined', 'unmatched', 'damaged'] as const
 const REFRESH_INTERVAL_MS = 1_000
 
 export interface StatsParts {
@@ -41,11 +39,10 @@ export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKee
   const unmatchedBefore = stats.get('unmatched')
   const damagedBefore = stats.get('damaged')
   function begin(): void {
-    const counted = COUNTED.reduce((sum, name) => sum + stats.get(name), 0)
     const { cursor, doneBeyondEvents } = reader.status()
     // One of the two numbers is ahead for a moment: never the cursor, or events would seem to be missing.
     stats.set('cursor', Math.min(stats.get('cursor'), cursor))
-    stats.set('startPosition', cursor + doneBeyondEvents - counted)
+    stats.set('startPosition', cursor + doneBeyondEvents - stats.countDone())
   }
   begin()
 
@@ -80,9 +77,11 @@ export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKee
       begin()
       refresh()
     },
-    done(batch, { delivered, dead }) {
+    done(batch, { delivered, secondary, dead, deadBy }) {
       stats.add('delivered', delivered)
+      stats.add('secondary', secondary)
       stats.add('dead', dead)
+      stats.countDead(deadBy)
       if (delivered === 0) return
       const receivedMs = batch.streams.reduce((first, stream) => Math.min(first, stream.receivedMs), Infinity)
       stats.observeLatency(Math.max(0, clock.now() - receivedMs) / 1000)

@@ -8,12 +8,13 @@ import type { FilterReason } from '../core/metrics.ts'
 import { OutputStats } from '../core/output-stats.ts'
 import { createLogger } from '../logger.ts'
 import { type DeadLetters, openDeadLetters } from './dead-letters.ts'
-import type { DeliveryOrder } from './delivery.ts'
+import type { DeliveryOrder, SecondaryOrder } from './delivery.ts'
 import { answerQuestion, type DeskAnswer, type DeskQuestion } from './desk-messages.ts'
-import { type DeliveryLimits, runDelivery } from './engine.ts'
+import { type DeliveryLimits, runDelivery, type SecondaryParts } from './engine.ts'
 import type { Health } from './health.ts'
 import { createDesk, type DeskParts } from './letter-desk.ts'
 import { parseMatch } from './match.ts'
+import { PARKED_FILE_BYTES, type Parked } from './parking.ts'
 
 /** What the thread is born with. */
 export interface ThreadData {
@@ -35,7 +36,9 @@ export type ToThread = { readonly kind: 'close'; readonly limitMs: number } | De
 interface Opened {
   readonly reader: Reader
   readonly writer: Writer
+  readonly secondary: SecondaryParts | undefined
   readonly deadLetters: DeadLetters
+  readonly parked: Parked | undefined
   readonly limits: DeliveryLimits
 }
 
@@ -55,8 +58,24 @@ async function openParts(): Promise<Opened> {
   const reader = await filtering(await openReader(order.seat, parseMatch(order.match)))
   const { output: name, sequence, directory } = order
   const writer = await output.open(options, { name, sequence, directory, log, clock: systemClock })
+  const secondary = order.secondary && (await openSecondary(order.secondary))
   const deadLetters = await openDeadLetters(order.deadLetterDirectory, { log, bytesMax: order.deadLettersMaxBytes })
-  return { reader, writer, deadLetters, limits }
+  const parked = order.parked && (await openParked(order.parked))
+  return { reader, writer, secondary, deadLetters, parked, limits }
+}
+
+async function openSecondary({ output: name, module, directory, ...rest }: SecondaryOrder): Promise<SecondaryParts> {
+  const { output } = (await import(module)) as { readonly output: Output<Fields> }
+  const options = rest.options as never
+  const { sequence } = order
+  const own = log.child({ secondary: name })
+  const writer = await output.open(options, { name, sequence, directory, log: own, clock: systemClock })
+  return { name, writer, concurrency: output.concurrency?.(options) ?? 1, afterMs: rest.afterMs }
+}
+
+async function openParked({ directory, maxBytes: bytesMax }: NonNullable<DeliveryOrder['parked']>): Promise<Parked> {
+  const store = await openDeadLetters(directory, { log, bytesMax, fileBytes: PARKED_FILE_BYTES })
+  return { store, directory }
 }
 
 /** Without filters the reader is as it was. */
@@ -115,7 +134,9 @@ async function run(parts: Opened): Promise<void> {
   })
   await desk?.idle()
   await parts.writer.close()
+  await parts.secondary?.writer.close()
   await parts.deadLetters.close()
+  await parts.parked?.store.close()
   await parts.reader.close()
   tell({ kind: 'closed' })
 }

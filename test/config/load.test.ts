@@ -35,6 +35,7 @@ test('what is left out has its default, in base units', async () => {
     ...{ name: 'store', type: 'store', module: STUBS.outputs.store, match: '**', filters: [] },
     batch: { sizeBytes: 2_097_152, events: 50_000, ageMs: 200 },
     ...{ retry: { limit: undefined, maxIntervalMs: 60_000 }, deadLettersMaxBytes: 256 * 2 ** 20, onLag: 'block' },
+    ...{ secondary: undefined, isSpare: false, parkLimitBytes: 2 ** 30 },
     lagLimit: { bytes: undefined, ageMs: undefined },
   })
 })

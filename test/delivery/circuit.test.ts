@@ -35,7 +35,8 @@ test('failures that were under way together count once', async () => {
   ask(4)
   await settle()
   for (const pass of passes) circuit.failed(pass!, (failures) => failures * 100)
-  assert.deepEqual(circuit.status(), { failures: 1, openUntilMs: clock.monotonic() + 100, writing: 0 })
+  const since = { failingSinceMs: clock.monotonic(), openUntilMs: clock.monotonic() + 100 }
+  assert.deepEqual(circuit.status(), { failures: 1, ...since, writing: 0 })
 })
 
 test('a success from before the failure does not close the circuit', async () => {

@@ -31,6 +31,10 @@ const world = fc.record({
   deadLetterFaults: fc.nat(3),
   concurrency: fc.integer({ min: 1, max: 4 }),
   retryLimit: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
+  /** What the secondary does, where there is one, and after how long it is used. */
+  secondary: fc.option(fc.record({ acts: fc.array(act, { maxLength: 15 }), afterMs: fc.nat(20_000) }), {
+    nil: undefined,
+  }),
   draws: fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 1, maxLength: 10 }),
 })
 type World = typeof world extends fc.Arbitrary<infer T> ? T : never
@@ -81,8 +85,11 @@ async function run(it: World) {
     deadAtCommit.set(batch, new Set(deadLetters.letters.map((letter) => letter.id)))
     commit(batch)
   }
-  const script = [...it.acts, ...Array<Act>(2_000).fill('accept')]
-  const writer = createFakeWriter(script.map((does) => (batch: Batch) => answer(batch, does, it.poison)))
+  const writerOf = (acts: readonly Act[]) =>
+    createFakeWriter(
+      [...acts, ...Array<Act>(2_000).fill('accept')].map((does) => (batch: Batch) => answer(batch, does, it.poison)),
+    )
+  const [writer, other] = [writerOf(it.acts), writerOf(it.secondary?.acts ?? [])]
   const stats = new OutputStats()
   const stop = new AbortController()
   let draw = 0
@@ -90,6 +97,7 @@ async function run(it: World) {
     output: 'model',
     reader,
     writer,
+    secondary: it.secondary && { name: 'other', writer: other, concurrency: 2, afterMs: it.secondary.afterMs },
     deadLetters,
     stats,
     clock,
@@ -103,25 +111,28 @@ async function run(it: World) {
   await clock.runUntil(reader.untilCommitted(batches.length))
   stop.abort()
   await clock.runUntil(running)
-  return { batches, writer, deadLetters, stats, deadAtCommit }
+  return { batches, writer, other, deadLetters, stats, deadAtCommit }
 }
 
-function checkReasons({ poison, retryLimit }: World, { letters }: FakeDeadLetters): void {
+function checkReasons({ poison, retryLimit, secondary }: World, { letters }: FakeDeadLetters): void {
   for (const letter of letters) {
     if (letter.reason === 'too_large') assert.ok(poison.includes(letter.position), 'only the culprit is refused whole')
-    else if (letter.reason === 'retry_limit') assert.ok(retryLimit !== undefined && letter.attempts >= retryLimit)
+    else if (letter.reason === 'retry_limit') assert.ok(!secondary && letter.attempts >= retryLimit!)
     else assert.equal(letter.reason, 'refused')
   }
 }
 
-test('whatever the destination does, every event is delivered or dead, once, and every batch committed', async () => {
+test('whatever the destinations do, every event is delivered or dead, once, and every batch committed', async () => {
   await fc.assert(
     fc.asyncProperty(world, async (it) => {
-      const { batches, writer, deadLetters, stats, deadAtCommit } = await run(it)
+      const { batches, writer, other, deadLetters, stats, deadAtCommit } = await run(it)
       const dead = deadLetters.letters.map((letter) => letter.id)
       const all = batches.flatMap(idsOf)
-      assert.deepEqual([...writer.accepted, ...dead].sort(), all.sort())
-      assert.deepEqual([stats.get('delivered'), stats.get('dead')], [writer.accepted.length, dead.length])
+      assert.deepEqual([...writer.accepted, ...other.accepted, ...dead].sort(), all.sort())
+      const counted = [stats.get('delivered'), stats.get('secondary'), stats.get('dead')]
+      assert.deepEqual(counted, [writer.accepted.length, other.accepted.length, dead.length])
+      assert.ok(it.secondary !== undefined || other.writes.length === 0)
+      assert.ok(other.mostInFlight <= 2)
       assert.ok(writer.mostInFlight <= it.concurrency)
       for (const batch of batches) {
         const durable = deadAtCommit.get(batch)!

@@ -18,11 +18,10 @@ import { packEntries } from '../conformance/make-batch.ts'
 import { createFakeLogger } from './fakes.ts'
 
 const STREAM_EVENTS = 50
-const COUNTED = ['delivered', 'dead', 'dropped', 'joined', 'unmatched', 'damaged'] as const
-const counted = (stats: OutputStats) => COUNTED.reduce((sum, name) => sum + stats.get(name), 0)
+const counted = (stats: OutputStats) => stats.countDone()
 
 /** A real buffer and a real thread, in front of a destination that answers by chance. */
-async function setUp(t: TestContext) {
+async function setUp(t: TestContext, isParked: boolean) {
   const seed = Number(process.env.LOGBOOM_TEST_SEED ?? randomInt(2 ** 31))
   t.diagnostic(`LOGBOOM_TEST_SEED=${seed}`)
   const directory = await mkdtemp(path.join(tmpdir(), 'logboom-ledger-'))
@@ -47,9 +46,10 @@ async function setUp(t: TestContext) {
     filters: [
       { type: 'grep', module: grep, match: '**', options: { regexp: [], exclude: [{ key: 'n', pattern: '7$' }] } },
     ],
-    batch: { sizeBytes: 2_000, events: 100, ageMs: 5 },
+    batch: { sizeBytes: isParked ? 40_000 : 2_000, events: isParked ? 2_000 : 100, ageMs: 5 },
     retry: { limit: undefined, maxIntervalMs: 60_000 },
-    lagLimit: { bytes: 64 * 1_024, ageMs: undefined },
+    lagLimit: { bytes: 64 * 1_024, ageMs: undefined, isParked },
+    ...(isParked && { parked: { directory: own('parked'), maxBytes: 2 ** 26 } }),
     sequence: { seed: 0, step: 1 },
     directory: own('outputs'),
     deadLetterDirectory: own('dead-letters'),
@@ -89,7 +89,7 @@ async function replayAll(desk: OutputDesk): Promise<void> {
 }
 
 test('no event is ever unaccounted for', { timeout: 120_000 }, async (t) => {
-  const { own, desk, stats, append, appended, ids, letters } = await setUp(t)
+  const { own, desk, stats, append, appended, ids, letters } = await setUp(t, false)
   let [samples, worst] = [0, 0]
   const sampling = setInterval(() => {
     samples += 1
@@ -127,4 +127,29 @@ test('no event is ever unaccounted for', { timeout: 120_000 }, async (t) => {
   await until(allDone)
   assert.ok(before.isSubsetOf(new Set([...(await ids()), ...(await letters())])))
   assert.deepEqual([worst, samples > 0], [0, true])
+})
+
+test('what lags too far is parked, frees the buffer, and is delivered when the output keeps up', {
+  timeout: 120_000,
+}, async (t) => {
+  const { own, buffer, stats, append, appended, ids, letters } = await setUp(t, true)
+  let worst = 0
+  const sampling = setInterval(() => {
+    worst = Math.max(worst, unaccountedEvents(stats))
+  }, 1)
+  t.after(() => clearInterval(sampling))
+  buffer.leave('another')
+  await writeFile(own('down'), '')
+  await append(400)
+  await until(() => stats.get('parked') > 0 && buffer.status().bytes < 128 * 1_024)
+  assert.ok(stats.get('parkedEvents') > 0)
+  assert.equal(stats.get('parkedEvents'), (await Array.fromAsync(readDeadLetters(own('parked')))).length)
+  await rm(own('down'))
+  await until(() => stats.get('parkedEvents') === 0 && counted(stats) === appended())
+  const [delivered, dead] = [new Set(await ids()), new Set(await letters())]
+  const wanted = appended() - stats.get('unmatched') - stats.get('dropped')
+  assert.equal(new Set([...delivered, ...dead]).size, wanted)
+  assert.equal(stats.get('parkedDelivered') + stats.get('parkedDead'), stats.get('parked'))
+  assert.equal(stats.get('dead_other') + stats.get('dead_too_large'), stats.get('dead') + stats.get('parkedDead'))
+  assert.equal(worst, 0)
 })
