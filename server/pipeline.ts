@@ -163,13 +163,13 @@ export class Pipeline {
   }
 
   async #addOutput(config: OutputConfig): Promise<void> {
-    const { name, type, module, options, match, filters, batch, retryLimit, deadLettersMaxBytes, output } = config
+    const { name, type, module, options, match, filters, batch, retry, deadLettersMaxBytes, output } = config
     const { path: root } = this.#config.buffer
     const directory = await makeFolder(path.join(root, 'outputs', name))
     const deadLetterDirectory = await makeFolder(path.join(root, 'dead-letters', name))
     const { sequence } = this.#config.node
     const seat = await this.#buffer.seat(name)
-    const own = { output: name, type, module, options, match, filters, batch, retryLimit, seat, sequence }
+    const own = { output: name, type, module, options, match, filters, batch, retry, seat, sequence }
     const logLevel = this.#config.log.level
     const lagLimit = config.onLag === 'skip' ? config.lagLimit : undefined
     const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }

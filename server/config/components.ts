@@ -55,12 +55,12 @@ export async function checkOutputs(
     const checked = checkComponent(named, OUTPUT_FIELDS, output, context)
     if (checked === undefined) continue
     const { name, type, url } = named
-    const { match, batch, retry_limit, dead_letters, on_lag, lag_limit } = checked as ConfigOf<typeof OUTPUT_FIELDS>
+    const { match, batch, dead_letters, on_lag, lag_limit, ...retry } = checked as ConfigOf<typeof OUTPUT_FIELDS>
     checkMatch(match, [...named.path, 'match'], context)
     outputs.push({
       ...{ name, type, output, module: url, match, filters },
       batch: { sizeBytes: batch.size, events: batch.events, ageMs: batch.age },
-      retryLimit: retry_limit,
+      retry: { limit: retry.retry_limit, maxIntervalMs: retry.retry_max_interval },
       deadLettersMaxBytes: dead_letters.max_size,
       onLag: on_lag,
       lagLimit: { bytes: lag_limit.size, ageMs: lag_limit.age },

@@ -56,8 +56,8 @@ export interface OutputConfig {
   /** Those of the whole file, since a change of them is one of each output. */
   readonly filters: readonly FilterOrder[]
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
-  /** Tries before an event goes to the dead letters; undefined: without end. */
-  readonly retryLimit: number | undefined
+  /** Tries before an event goes to the dead letters, undefined: without end; and the longest wait between them. */
+  readonly retry: { readonly limit: number | undefined; readonly maxIntervalMs: number }
   readonly deadLettersMaxBytes: number
   readonly onLag: 'block' | 'skip'
   readonly lagLimit: { readonly bytes: number | undefined; readonly ageMs: number | undefined }

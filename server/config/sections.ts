@@ -152,6 +152,15 @@ export const OUTPUT_FIELDS = {
     doc: 'Times that a batch is tried again before its events become dead letters; without end where it is left out.',
     example: '20',
   },
+  retry_max_interval: {
+    kind: 'duration',
+    default: '60s',
+    min: '1s',
+    max: '1h',
+    doc:
+      'Longest wait between two tries; it doubles from one second up to this, and is drawn at random below. What the ' +
+      'destination asks for (`Retry-After`) may be longer.',
+  },
   dead_letters: {
     kind: 'group',
     doc: 'Events that this destination refused for good.',

@@ -63,10 +63,11 @@ function sectionValues({ node, admin, log, shutdownLimitMs, buffer }: Config): V
 }
 
 function outputValues(output: Config['outputs'][number]): Values {
-  const { type, match, batch, retryLimit, deadLettersMaxBytes, onLag, lagLimit, options } = output
+  const { type, match, batch, deadLettersMaxBytes, onLag, lagLimit, options } = output
   const batchValues = { size: batch.sizeBytes, events: batch.events, age: batch.ageMs }
   const lag = { on_lag: onLag, lag_limit: { size: lagLimit.bytes, age: lagLimit.ageMs } }
-  const limits = { retry_limit: retryLimit, dead_letters: { max_size: deadLettersMaxBytes }, ...lag }
+  const retry = { retry_limit: output.retry.limit, retry_max_interval: output.retry.maxIntervalMs }
+  const limits = { ...retry, dead_letters: { max_size: deadLettersMaxBytes }, ...lag }
   return { type, match, batch: batchValues, ...limits, ...options }
 }
 

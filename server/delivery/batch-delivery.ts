@@ -23,6 +23,8 @@ import { backoffMs, type Random } from './retry.ts'
 export interface RetryPolicy {
   /** Tries before an event goes to the dead letters; undefined: without end. */
   readonly limit: number | undefined
+  /** Longest back-off, unless the destination asks for more, ms. */
+  readonly maxIntervalMs: number
   readonly random: Random
 }
 
@@ -180,7 +182,8 @@ export class BatchDelivery {
   #backOff(piece: Piece, pass: Pass, { fault, isPartial, reason, words, retryAfterMs }: Setback): number {
     const { circuit, health, complaints, retry } = this.#parts
     const drawn = retry.random()
-    const delayMs = (failures: number) => backoffMs(failures, () => drawn, retryAfterMs)
+    const bounds = { retryAfterMs, mostMs: retry.maxIntervalMs }
+    const delayMs = (failures: number) => backoffMs(failures, () => drawn, bounds)
     const waitMs = delayMs(piece.setbacks + 1)
     if (isPartial) {
       circuit.strained(pass)
@@ -221,7 +224,7 @@ export class BatchDelivery {
         complaints.blocked(words)
         stats.add('retry_blocked', 1)
         const patience = this.#patience()
-        await clock.sleep(backoffMs(failures, retry.random), patience)
+        await clock.sleep(backoffMs(failures, retry.random, { mostMs: retry.maxIntervalMs }), patience)
         if (patience.aborted) return false
       }
     }

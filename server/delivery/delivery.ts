@@ -20,7 +20,7 @@ export interface DeliveryOrder {
   /** In their order; most outputs have none, and their events are not looked at. */
   readonly filters: readonly FilterOrder[]
   readonly batch: { readonly sizeBytes: number; readonly events: number; readonly ageMs: number }
-  readonly retryLimit: number | undefined
+  readonly retry: { readonly limit: number | undefined; readonly maxIntervalMs: number }
   /** Beyond it the oldest events are skipped; undefined: they never are. */
   readonly lagLimit: LagLimit | undefined
   readonly sequence: Sequence

@@ -98,7 +98,7 @@ async function run(parts: Opened): Promise<void> {
     ...parts,
     output: order.output,
     stats,
-    retry: { limit: order.retryLimit, random: Math.random },
+    retry: { ...order.retry, random: Math.random },
     clock: systemClock,
     log,
     onHealth: (news) => {

@@ -34,7 +34,7 @@ test('what is left out has its default, in base units', async () => {
   assert.deepEqual(common, {
     ...{ name: 'store', type: 'store', module: STUBS.outputs.store, match: '**', filters: [] },
     batch: { sizeBytes: 2_097_152, events: 50_000, ageMs: 200 },
-    ...{ retryLimit: undefined, deadLettersMaxBytes: 256 * 2 ** 20, onLag: 'block' },
+    ...{ retry: { limit: undefined, maxIntervalMs: 60_000 }, deadLettersMaxBytes: 256 * 2 ** 20, onLag: 'block' },
     lagLimit: { bytes: undefined, ageMs: undefined },
   })
 })
@@ -71,7 +71,7 @@ outputs:
   )
   const [output] = config.outputs
   assert.deepEqual(
-    [output?.match, output?.batch, output?.retryLimit],
+    [output?.match, output?.batch, output?.retry.limit],
     ['a.** {b,c}', { sizeBytes: 2_048, events: 7, ageMs: 0 }, 3],
   )
   const options = output!.options as { hosts: unknown; servers: unknown }

@@ -44,7 +44,7 @@ async function setUp(t: TestContext) {
       match: 'docker.**',
       filters: [],
       batch: { sizeBytes: 2_000, events: 100, ageMs: 5 },
-      retryLimit: undefined,
+      retry: { limit: undefined, maxIntervalMs: 60_000 },
       sequence: { seed: 0, step: 1 },
       directory: own,
       deadLetterDirectory: path.join(directory, 'dead-letters'),

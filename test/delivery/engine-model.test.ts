@@ -94,7 +94,7 @@ async function run(it: World) {
     stats,
     clock,
     log: createFakeLogger(),
-    retry: { limit: it.retryLimit, random: () => it.draws[draw++ % it.draws.length]! },
+    retry: { limit: it.retryLimit, maxIntervalMs: 60_000, random: () => it.draws[draw++ % it.draws.length]! },
     limits: { maxBytes: 1, maxEvents: 1, maxAgeMs: 1, concurrency: it.concurrency },
     onHealth: () => {},
     signal: stop.signal,

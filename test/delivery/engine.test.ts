@@ -45,6 +45,7 @@ interface Bench {
   readonly script?: readonly Answer[]
   readonly concurrency?: number
   readonly retryLimit?: number
+  readonly retryMaxIntervalMs?: number
   readonly deadLetterFaults?: Error[]
   readonly random?: number
   readonly stats?: OutputStats
@@ -69,7 +70,7 @@ function start({ batches = batchesOf(4), script = [], concurrency = 1, random = 
     stats,
     clock,
     log,
-    retry: { limit: rest.retryLimit, random: () => random },
+    retry: { limit: rest.retryLimit, maxIntervalMs: rest.retryMaxIntervalMs ?? 60_000, random: () => random },
     limits: { maxBytes: 1, maxEvents: 1, maxAgeMs: 1, concurrency },
     onHealth: (health) => healths.push(health),
     signal: stop.signal,
@@ -421,7 +422,7 @@ test('a reader that fails ends the delivery with its error', async () => {
       stats: new OutputStats(),
       clock,
       log: createFakeLogger(),
-      retry: { limit: undefined, random: () => 0 },
+      retry: { limit: undefined, maxIntervalMs: 60_000, random: () => 0 },
       limits: { maxBytes: 1, maxEvents: 1, maxAgeMs: 1, concurrency: 1 },
       onHealth: () => {},
       signal: never,
@@ -436,6 +437,13 @@ test('the latency is the time from receipt to acceptance, once for each batch', 
   await bench.finish()
   assert.equal(bench.stats.get('latencyCount'), 2)
   assert.ok(Math.abs(bench.stats.get('latencySumS') - 0.1) < 1e-9, `${bench.stats.get('latencySumS')}`)
+})
+
+test('no wait is longer than retry_max_interval', async () => {
+  const script = Array.from({ length: 6 }, down)
+  const bench = start({ batches: batchesOf(1), script, random: 1 - Number.EPSILON, retryMaxIntervalMs: 2_000 })
+  await bench.finish()
+  assert.equal(Math.round(bench.stats.get('latencySumS')), 1 + 5 * 2)
 })
 
 test('the ledger balances, and begins anew for a thread that follows one that died', async () => {

@@ -48,7 +48,7 @@ async function setUp(t: TestContext) {
       { type: 'grep', module: grep, match: '**', options: { regexp: [], exclude: [{ key: 'n', pattern: '7$' }] } },
     ],
     batch: { sizeBytes: 2_000, events: 100, ageMs: 5 },
-    retryLimit: undefined,
+    retry: { limit: undefined, maxIntervalMs: 60_000 },
     lagLimit: { bytes: 64 * 1_024, ageMs: undefined },
     sequence: { seed: 0, step: 1 },
     directory: own('outputs'),

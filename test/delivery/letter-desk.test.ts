@@ -34,7 +34,7 @@ async function withLetters(t: TestContext) {
     match: 'docker.**',
     filters: [],
     batch: { sizeBytes: 100_000, events: 10, ageMs: 10 },
-    retryLimit: undefined,
+    retry: { limit: undefined, maxIntervalMs: 60_000 },
     sequence: { seed: 0, step: 1 },
     directory,
     deadLetterDirectory: own('dead-letters'),

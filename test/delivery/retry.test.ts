@@ -25,7 +25,13 @@ const TABLE: readonly [failures: number, random: number, retryAfterMs: number | 
 for (const [failures, random, retryAfterMs, wait] of TABLE)
   test(`failure ${failures}, draw ${random}, retry after ${retryAfterMs}: ${wait} ms`, () => {
     assert.equal(
-      backoffMs(failures, () => random, retryAfterMs),
+      backoffMs(failures, () => random, { retryAfterMs }),
       wait,
     )
   })
+
+test('the doubling ends at the interval that is set, and what is asked for may be longer', () => {
+  const wait = (failures: number, retryAfterMs?: number) =>
+    backoffMs(failures, () => ALMOST_ONE, { retryAfterMs, mostMs: 5_000 })
+  assert.deepEqual([wait(1), wait(3), wait(4), wait(90), wait(1, 9_000)], [1_000, 4_000, 5_000, 5_000, 9_000])
+})

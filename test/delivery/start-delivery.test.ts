@@ -39,7 +39,7 @@ async function prepare(t: TestContext, options: Options & { readonly module?: st
     match: 'docker.**',
     filters: [],
     batch: { sizeBytes: 1_000, events: 10, ageMs: 10 },
-    retryLimit: undefined,
+    retry: { limit: undefined, maxIntervalMs: 60_000 },
     sequence: { seed: 0, step: 1 },
     directory,
     deadLetterDirectory: path.join(directory, 'dead-letters'),

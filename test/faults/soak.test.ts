@@ -14,6 +14,8 @@ import { createRandom, SEED } from './random.ts'
 
 const RATE = 4_000
 const SAMPLE_MS = 1_000
+/** Faults follow one another here: with waits of up to a minute nothing would flow within the oracle's limit. */
+const RETRY_MOST = '5s'
 /** A life of the program ends by kill -9 after this share of the soak. */
 const LIVES = 3
 /** Pages that were never used before are no leak: the first samples of a life are left out. */
@@ -30,7 +32,12 @@ test(`soak of ${SOAK_MS / 1_000} s with random faults (seed ${SEED})`, async (t)
   const oracle = await createOracle(t, { sinks: ['bulk', 'screen'], refuseEvery: 997 })
   const gate = await startGate(oracle.sink.url)
   t.after(() => gate.close())
-  oracle.replaceOutput('bulk', { ...oracle.outputs.bulk, url: gate.url, request_timeout: '2s' })
+  oracle.replaceOutput('bulk', {
+    ...oracle.outputs.bulk,
+    url: gate.url,
+    request_timeout: '2s',
+    retry_max_interval: RETRY_MOST,
+  })
   const client = oracle.client({ rate: RATE, window: 16 })
   const tallies = { kills: 0, faults: 0 }
   let program = await startLife(oracle, random.between(20, 60))

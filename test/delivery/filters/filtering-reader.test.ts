@@ -59,7 +59,7 @@ async function start(filters: string, batches: readonly Batch[], { script = [] a
     stats,
     clock,
     log: createFakeLogger(),
-    retry: { limit: undefined, random: () => 0.5 },
+    retry: { limit: undefined, maxIntervalMs: 60_000, random: () => 0.5 },
     limits: { maxBytes: 1, maxEvents: 1, maxAgeMs: 1, concurrency: 1 },
     onHealth: () => {},
     signal: stop.signal,
