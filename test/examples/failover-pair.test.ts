@@ -1,0 +1,195 @@
+/**
+ * The failover pair from the project's own compose file: nginx by Docker's driver to an agent, primary and standby, three
+ * stores, and Prometheus. Each request has an id in its path, so that what is lost or doubled has a name.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FluentClient } from '@fluent-org/logger'
+import { need } from '../services/launchers/availability.ts'
+import { startForwarder } from './failover-pair/keyless.ts'
+import { type Stack, startStack, until } from './failover-pair/stack.ts'
+import { type Document, idOf, idsIn, openStores, type StoreName, type Stores } from './failover-pair/stores.ts'
+import { reportRow } from './rows.ts'
+
+const REQUESTS = 101
+/** How long the primary is paused, and how many requests a second go on meanwhile. */
+const STOP_MS = Number(process.env.LOGBOOM_TEST_STOP_MS ?? 15_000)
+const RATE = 20
+const INPUT = 'logboom_input_events_total'
+const ORDER = 'WARN order=17 the card was refused'
+const APACHE = '10.1.1.7 - alice [25/Nov/2026:10:00:00 +0000] "GET /?id=apache HTTP/1.1" 404 209 "-" "curl/8.1"'
+
+const idsOf = (phase: string, count: number) => Array.from({ length: count }, (_, i) => `${phase}-${i + 1}`)
+
+async function request(stack: Stack, id: string, webapp: 'WEBAPP1_PORT' | 'WEBAPP2_PORT' = 'WEBAPP1_PORT') {
+  const response = await fetch(`${stack.urlOf(webapp)}/?id=${id}`)
+  assert.equal(response.status, 200)
+  assert.match(await response.text(), /Simple Static Content/)
+}
+
+/** How often each of the ids stands in a store. */
+async function countsIn(stores: Stores, name: StoreName, ids: readonly string[]): Promise<Map<string, number>> {
+  const counts = new Map<string, number>(ids.map((id) => [id, 0]))
+  for (const id of idsIn(await stores.all[name]())) if (counts.has(id)) counts.set(id, counts.get(id)! + 1)
+  return counts
+}
+
+const doubled = (counts: ReadonlyMap<string, number>) => [...counts].filter(([, count]) => count !== 1)
+
+async function untilMore(stack: Stack, of: 'primary' | 'standby'): Promise<void> {
+  const before = await stack.metric(of, INPUT)
+  await until(`${of} receives`, async () => (await stack.metric(of, INPUT)) > before)
+}
+
+/** Requests at RATE until `isOver`. @returns their ids. */
+async function requestUntil(stack: Stack, phase: string, isOver: () => boolean): Promise<string[]> {
+  const sent: Promise<void>[] = []
+  const ids: string[] = []
+  while (!isOver()) {
+    const id = `${phase}-${ids.length + 1}`
+    ids.push(id)
+    sent.push(request(stack, id))
+    await sleep(1000 / RATE)
+  }
+  await Promise.all(sent)
+  return ids
+}
+
+/** An app that speaks Forward itself, with acks. */
+async function sendStraight(stack: Stack, tag: string, record: object): Promise<void> {
+  const socket = { host: '127.0.0.1', port: stack.portOf('AGENT_PORT') }
+  const client = new FluentClient(tag, { socket, ack: { ackTimeout: 30_000 } })
+  await client.emit(record)
+  await client.shutdown()
+}
+
+async function documentWith(stores: Stores, key: string, value: unknown): Promise<Document> {
+  let found: Document | undefined
+  await until(`a document with ${key} ${value}`, async () => {
+    found = (await stores.all.elasticsearch()).find((document) => document[key] === value)
+    return found !== undefined
+  })
+  return found!
+}
+
+test('the failover pair', async (t) => {
+  const stack = await need(t, () => startStack(t))
+  if (stack === undefined) return
+  const stores = openStores(stack)
+  t.after(() => stores.close())
+
+  await t.test('B1: two containers, one agent', async () => {
+    await request(stack, 'b1-1', 'WEBAPP1_PORT')
+    await request(stack, 'b1-2', 'WEBAPP2_PORT')
+    await stores.untilStored(['b1-1', 'b1-2'])
+    const documents = (await stores.all.elasticsearch()).filter((document) => idOf(document)?.startsWith('b1-'))
+    const tags = documents.map((document) => String(document['@log_name'])).sort()
+    assert.match(tags[0]!, /^docker\.[0-9a-f]{12}$/)
+    assert.match(tags[1]!, /^docker\.nginx\.[0-9a-f]{12}$/)
+    for (const { container_id: id, '@log_name': tag } of documents) {
+      assert.equal(String(tag).split('.').at(-1), String(id).slice(0, 12))
+    }
+    reportRow('B1', `2 containers through Docker's fluentd driver to 1 agent, each under the tag of its own id`)
+  })
+
+  await t.test('B2: docker.** goes on, to the primary alone while it lives', async () => {
+    await sendStraight(stack, 'shop.other', { log: 'not for the forwarders' })
+    await sendStraight(stack, 'docker.after', { log: 'GET /?id=b2-1' })
+    await stores.untilStored(['b2-1'])
+    const others = (await stores.all.mongodb()).filter(({ tag }) => !String(tag).startsWith('docker.'))
+    assert.deepEqual(others, [])
+    const [primary, standby] = [await stack.metric('primary', INPUT), await stack.metric('standby', INPUT)]
+    assert.ok(primary > 0)
+    assert.equal(standby, 0)
+    reportRow('B2', `of docker.after and shop.other only the first went on; primary ${primary} events, standby 0`)
+  })
+
+  await t.test('B3, B4: 101 requests', async () => {
+    const ids = idsOf('b4', REQUESTS)
+    for (const id of ids) await request(stack, id)
+    await stores.untilStored(ids)
+    for (const name of ['mongodb', 'elasticsearch', 's3'] as const) {
+      assert.deepEqual(doubled(await countsIn(stores, name, ids)), [], name)
+    }
+    reportRow(
+      'B4',
+      `${REQUESTS} requests: ${REQUESTS} documents in MongoDB, ${REQUESTS} in Elasticsearch, ${REQUESTS} lines in S3`,
+    )
+    const day = new Date().toISOString().slice(0, 10)
+    const keys = await stores.keys()
+    assert.ok(
+      keys.every((key) => /^logs\/\d{4}-\d\d-\d\d\/\d\d_\d+\.gz$/.test(key)),
+      keys.join(' '),
+    )
+    const indices = new Set((await stores.all.elasticsearch()).map(({ _index }) => String(_index)))
+    assert.ok(
+      [...indices].every((name) => /^logstash-\d{4}\.\d\d\.\d\d$/.test(name)),
+      [...indices].join(' '),
+    )
+    reportRow(
+      'B3',
+      `3 stores: applogs.docker, ${[...indices].join(' ')}, ${keys.length} objects such as logs/${day}/HH_N.gz`,
+    )
+  })
+
+  await t.test('B5: the primary is paused and goes on, under load', async (t) => {
+    let isOver = false
+    const load = requestUntil(stack, 'b5', () => isOver)
+    await untilMore(stack, 'primary')
+    await stack.project.compose('pause', 'primary')
+    const pausedMs = performance.now()
+    await untilMore(stack, 'standby')
+    const takeoverMs = performance.now() - pausedMs
+    await sleep(Math.max(0, STOP_MS - takeoverMs))
+    await stack.project.compose('unpause', 'primary')
+    // What came before the pause and was not acknowledged is stored with the return: then again only what is new.
+    await stack.untilDrained('primary')
+    await untilMore(stack, 'primary')
+    isOver = true
+    const ids = await load
+    // Its window ends last: when it is in S3, all before it is.
+    await request(stack, 'last')
+    await stores.untilStored([...ids, 'last'])
+    for (const name of ['agent', 'primary', 'standby'] as const) await stack.untilDrained(name)
+    for (const name of ['mongodb', 'elasticsearch'] as const) {
+      assert.deepEqual(doubled(await countsIn(stores, name, ids)), [], name)
+    }
+    const lines = (await stores.all.s3()).filter((line) => ids.includes(idOf(line) ?? ''))
+    const events = new Set(lines.map(({ event_id: id }) => id))
+    assert.equal(events.size, ids.length, 'a line that came twice must have the event id of the other')
+    const standby = await stack.metric('standby', INPUT)
+    t.diagnostic(`takeover after ${takeoverMs.toFixed(0)} ms`)
+    reportRow(
+      'B5',
+      `${ids.length} requests, primary paused for ${STOP_MS / 1000} s: ${ids.length} documents in MongoDB and Elasticsearch each, ` +
+        `0 doubled; S3 ${events.size} events, ${lines.length - events.size} of them on two lines told by event_id; ` +
+        `${standby} came by the standby, after ${(takeoverMs / 1000).toFixed(1)} s`,
+    )
+  })
+
+  await t.test('B6: other log types, parsed by their tags; straight from an app', async () => {
+    await request(stack, 'b6-nginx', 'WEBAPP2_PORT')
+    await sendStraight(stack, 'docker.orders.shop', { log: ORDER })
+    await sendStraight(stack, 'docker.apache.shop', { log: APACHE })
+    const nginx = await documentWith(stores, 'path', '/?id=b6-nginx')
+    assert.deepEqual([nginx.method, String(nginx.code)], ['GET', '200'])
+    const order = await documentWith(stores, 'order', '17')
+    assert.deepEqual([order.level, order.message], ['WARN', 'the card was refused'])
+    const apache = await documentWith(stores, 'path', '/?id=apache')
+    assert.deepEqual([apache.user, String(apache.code)], ['alice', '404'])
+    assert.equal(Date.parse(String(apache['@timestamp'])), Date.parse('2026-11-25T10:00:00Z'))
+  })
+
+  await t.test('B6: no key in the configuration: the role of the task gives it', async (t) => {
+    const forwarder = await startForwarder(t, stack)
+    await forwarder.send('docker.keyless', { log: 'GET /?id=b6-keyless' })
+    await stores.untilStored(['b6-keyless'])
+    assert.ok(forwarder.asked() > 0)
+    reportRow(
+      'B6',
+      'nginx, Apache and an own format parsed by tag; 2 apps straight to the agent; ' +
+        `S3 with the keys of a task role, asked for ${forwarder.asked()} times, and none in the configuration`,
+    )
+  })
+})
