@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FluentClient } from '@fluent-org/logger'
+import { dashboard, questionsOf } from '../services/grafana-dashboard.ts'
 import { need } from '../services/launchers/availability.ts'
 import { startForwarder } from './failover-pair/keyless.ts'
 import { type Stack, startStack, until } from './failover-pair/stack.ts'
@@ -64,6 +65,14 @@ async function sendStraight(stack: Stack, tag: string, record: object): Promise<
   await client.shutdown()
 }
 
+/** @returns the lines of the answer. Throws when the question is wrong, or nobody answers. */
+async function askPrometheus(url: string, query: string): Promise<unknown[]> {
+  const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`)
+  const answer = (await response.json()) as { status: string; error?: string; data: { result: unknown[] } }
+  assert.equal(answer.status, 'success', `${query}: ${answer.error}`)
+  return answer.data.result
+}
+
 async function documentWith(stores: Stores, key: string, value: unknown): Promise<Document> {
   let found: Document | undefined
   await until(`a document with ${key} ${value}`, async () => {
@@ -74,10 +83,13 @@ async function documentWith(stores: Stores, key: string, value: unknown): Promis
 }
 
 test('the failover pair', async (t) => {
-  const stack = await need(t, () => startStack(t))
+  const stack = await need(t, startStack)
   if (stack === undefined) return
   const stores = openStores(stack)
-  t.after(() => stores.close())
+  t.after(async () => {
+    await stores.close()
+    await stack.close()
+  })
 
   await t.test('B1: two containers, one agent', async () => {
     await request(stack, 'b1-1', 'WEBAPP1_PORT')
@@ -166,6 +178,26 @@ test('the failover pair', async (t) => {
         `0 doubled; S3 ${events.size} events, ${lines.length - events.size} of them on two lines told by event_id; ` +
         `${standby} came by the standby, after ${(takeoverMs / 1000).toFixed(1)} s`,
     )
+  })
+
+  await t.test('Prometheus scrapes the three, and the dashboard has its answers from it', async (t) => {
+    await stack.project.compose('up', '--detach', '--no-build', 'prometheus')
+    const ask = (query: string) => askPrometheus(stack.urlOf('PROMETHEUS_PORT'), query)
+    const scraped = async () => (await ask('up{job="logboom"} == 1').catch(() => [])).length === 3
+    await until('three targets are up', scraped)
+    // Rates need a second sample.
+    await until('rates are there', async () => (await ask(`rate(${INPUT}[1m])`)).length > 0)
+    const silent: string[] = []
+    for (const { title, expr } of questionsOf(dashboard)) if ((await ask(expr)).length === 0) silent.push(title)
+    t.diagnostic(`${silent.length} panels without a line: ${silent.join(', ')}`)
+    // Nothing was retried or refused within the last minute, or else there is a line.
+    const mayBeSilent = new Set(['Retries', 'Refused at the inputs'])
+    assert.deepEqual(
+      silent.filter((title) => !mayBeSilent.has(title)),
+      [],
+    )
+    const rules = await fetch(`${stack.urlOf('PROMETHEUS_PORT')}/api/v1/rules`)
+    assert.match(await rules.text(), /"LogboomStandbyInUse".*"health":"ok"/)
   })
 
   await t.test('B6: other log types, parsed by their tags; straight from an app', async () => {

@@ -1,7 +1,6 @@
 /** The project's compose file on free ports, with an engine of the check's own and the images it asks for. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ROOT } from '../../e2e/program.ts'
 import { openProject, type Project } from '../../services/launchers/compose.ts'
@@ -39,20 +38,32 @@ export interface Stack {
   metric(of: LogboomName, name: string, labels?: string): Promise<number>
   /** Waits until every output of it is done with all it has. */
   untilDrained(of: LogboomName): Promise<void>
+  /** Stops and removes all of it. */
+  close(): Promise<void>
 }
 
-/** Stopped and removed when the test ends. Throws Unavailable. */
-export async function startStack(t: TestContext): Promise<Stack> {
+const IMAGES = [
+  'logboom:latest',
+  'nginx:stable',
+  'mongo:7.0',
+  'docker.elastic.co/elasticsearch/elasticsearch:8.19.21',
+  'versity/versitygw:v1.8.0',
+  'prom/prometheus:v3.5.0',
+] as const
+
+/** Throws Unavailable. */
+export async function startStack(): Promise<Stack> {
   const engine = await startDocker()
-  t.after(() => engine.close())
-  await needImages(engine, [
-    'logboom:latest',
-    'nginx:stable',
-    'mongo:7.0',
-    'docker.elastic.co/elasticsearch/elasticsearch:8.19.21',
-    'versity/versitygw:v1.8.0',
-    'prom/prometheus:v3.5.0',
-  ])
+  try {
+    await needImages(engine, IMAGES)
+    return await startOn(engine)
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+async function startOn(engine: DockerEngine): Promise<Stack> {
   const ports = new Map<PortName, number>()
   for (const name of PORTS) ports.set(name, await freePort())
   const env = {
@@ -63,7 +74,6 @@ export async function startStack(t: TestContext): Promise<Stack> {
     SEARCH_JAVA_OPTS: '-Xms512m -Xmx512m -XX:TieredStopAtLevel=1',
   }
   const project = await openProject(engine, { name: 'pair', files: [path.join(ROOT, 'docker-compose.yml')], env })
-  t.after(() => project.compose('down', '--volumes', '--timeout', '10'))
   const stack = stackOf(engine, project, ports)
   await project.compose('up', '--detach', '--no-build', 'search', 'store', 'archive')
   await until('Elasticsearch answers', () => answers(`${stack.urlOf('SEARCH_PORT')}/_cluster/health`))
@@ -93,6 +103,10 @@ function stackOf(engine: DockerEngine, project: Project, ports: ReadonlyMap<Port
     urlOf,
     metric,
     untilDrained: (of) => until(`${of} is drained`, () => isDrained(of)),
+    close: async () => {
+      // A container that waits for its log driver would keep the engine from ending.
+      await project.compose('down', '--volumes', '--timeout', '10').finally(() => engine.close())
+    },
   }
 }
 
