@@ -20,6 +20,7 @@ const DEBIAN = 'debian:bookworm-slim'
 export const LOGBOOM = 'logboom:latest'
 const NPM = '11.21.2'
 const BUILD_LIMIT_MS = 900_000
+const DAY_MS = 24 * 3_600_000
 
 interface Recipe {
   /** Of its Dockerfile, below `images`. */
@@ -107,9 +108,18 @@ async function needArchived(engine: DockerEngine, name: string, key: string, mak
     await succeed(engine, ['save', '--output', path.join(into, 'image.tar'), name])
     isMade = true
   })
+  sweep(`image-${file}-`, folder)
   if (!isMade) await succeed(engine, ['load', '--quiet', '--input', path.join(folder, 'image.tar')])
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   say(`image ${name} ${isMade ? 'made' : 'loaded'} in ${seconds} s`)
+}
+
+/** Images of sources that are no more take 300 MB each. Those of today may be another checkout's. */
+function sweep(prefix: string, kept: string): void {
+  const old = readdirSync(path.dirname(kept)).filter((name) => name.startsWith(prefix))
+  for (const name of old.map((it) => path.join(path.dirname(kept), it))) {
+    if (name !== kept && Date.now() - statSync(name).mtimeMs > DAY_MS) rmSync(name, { recursive: true, force: true })
+  }
 }
 
 /** Debian's smallest set of packages with the machine's own authorities, mirror and keys. */
