@@ -1,4 +1,4 @@
-/** The image of deploy/Dockerfile, built and run by a real engine: small, healthy, not root, and it keeps what it took. */
+/** The image of deploy/Dockerfile, built and run by a real engine: small, healthy, not root, and it keeps events. */
 import assert from 'node:assert/strict'
 import { after, before, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * Docker's compose against an engine of a test: the CLI's plugin where the machine has it, else Debian's docker-compose.
- * Compose files are run as they are.
+ * Docker's compose against an engine of a test: the CLI's plugin where the machine has it, else Debian's
+ * docker-compose. Compose files are run as they are.
  */
 import { needPrograms, Unavailable } from './availability.ts'
 import { type DockerEngine, type Finished, run } from './docker.ts'
