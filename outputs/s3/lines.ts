@@ -2,13 +2,14 @@
  * A batch as lines, sorted by the object they belong to. Pure.
  *
  *   json       {"log":"…","@timestamp":"2026-11-20T12:00:00.123456789Z","tag":"docker.web","sequence":34}\n
+ *              with `eventId` it ends in ,"event_id":"…"}
  *   fluentd    2026-11-20T12:00:00+00:00\tdocker.web\t{"log":"…"}\n      [formatter_out_file.rb, TZ=UTC]
  *
  * A batch with many windows or tags becomes several rounds, so that what is held at a time is bounded.
  */
 import type { Batch, Position, Sequence, StoredStream } from '../../server/core/event.ts'
 import { nextEntry } from '../../server/core/packed-entries.ts'
-import { type ByteSink, createByteSink, emptySink, reserve } from '../encoding/byte-sink.ts'
+import { type ByteSink, createByteSink, emptySink, reserve, writeAscii } from '../encoding/byte-sink.ts'
 import {
   createDocumentCursor,
   type DocumentCursor,
@@ -38,6 +39,8 @@ const NEWLINE = 0x0a
 
 export interface LineOptions {
   readonly format: 'json' | 'fluentd'
+  /** With `json`: whether a line has the event's id, by which a reader can tell what two instances have stored. */
+  readonly eventId: boolean
   readonly key: KeyTemplate
   /** Seconds. */
   readonly window: number
@@ -150,6 +153,7 @@ function writeLines(
     const { sink } = group
     const before = sink.at
     place.pos = write(document, record, position, sink)
+    if (options.eventId && options.format === 'json') addEventId(sink, stream, place.event)
     reserve(sink, 1)
     sink.view.setUint8(sink.at++, NEWLINE)
     round.bytes += sink.at - before
@@ -157,6 +161,12 @@ function writeLines(
     addPosition(round.positions, position)
   }
   return false
+}
+
+/** In the place of the closing brace, which a document with a time always has something before. */
+function addEventId(sink: ByteSink, { idBase, idIndex }: StoredStream, event: number): void {
+  sink.at -= 1
+  writeAscii(sink, `,"event_id":"${idBase}.${idIndex + event}"}`)
 }
 
 /** What decides on the window: a function of this event alone, whatever stands around it. */

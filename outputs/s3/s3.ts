@@ -45,6 +45,11 @@ const fields = {
     default: 'json',
     doc: "A line: the record with @timestamp, tag and sequence, or fluentd's out_file: time, tag and record.",
   },
+  event_id: {
+    kind: 'boolean',
+    default: false,
+    doc: 'With `format: json`, the id of the event on each line: what came twice, by a standby, has one id.',
+  },
   staging_limit: {
     kind: 'size',
     default: '4GiB',
@@ -74,7 +79,8 @@ async function open(config: S3Config, context: OutputContext): Promise<Writer> {
   try {
     const key = parseKey(config.key ?? `logs/%Y-%m-%d/%H_{index}${KEY_ENDING[config.compression]}`, hostname())
     const window = Math.ceil(config.window / 1000)
-    const cursor = createLineCursor({ format: config.format, key, window, sequence: context.sequence })
+    const { format, event_id: eventId } = config
+    const cursor = createLineCursor({ format, eventId, key, window, sequence: context.sequence })
     const store = await openStore(config, context)
     const staging = await openStaging(config, context)
     return createS3Writer({

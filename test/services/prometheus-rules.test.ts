@@ -26,6 +26,20 @@ tests:
         values: '0x10 1x30'
       - series: 'logboom_ledger_unaccounted_events{instance="a",output="search"}'
         values: '0x45'
+      - series: 'up{job="logboom",instance="a"}'
+        values: '1x20 0x20'
+      - series: 'logboom_output_oldest_event_age_seconds{instance="a",output="search"}'
+        values: '0x10 310+60x30'
+      - series: 'logboom_buffer_bytes{instance="a"}'
+        values: '10x20 90x20'
+      - series: 'logboom_buffer_limit_bytes{instance="a"}'
+        values: '100x40'
+      - series: 'logboom_input_rejected_total{instance="a",input="forward",reason="malformed"}'
+        values: '0x10 60+60x30'
+      - series: 'logboom_input_events_total{instance="b",role="standby",input="forward"}'
+        values: '7x20 10+3x5 22x20'
+      - series: 'logboom_input_events_total{instance="a",role="primary",input="forward"}'
+        values: '0+100x40'
     alert_rule_test:
       - { eval_time: 4m, alertname: LogboomDeadLetters, exp_alerts: [] }
       - { eval_time: 30m, alertname: LogboomDeadLetters, exp_alerts: [] }
@@ -47,6 +61,27 @@ tests:
       - expr: 'count(ALERTS{alertname="LogboomDeadLetters",output="calm"})'
         eval_time: 8m
         exp_samples: []
+      - { expr: 'count(ALERTS{alertname="LogboomDown",alertstate="firing"})', eval_time: 20m, exp_samples: [] }
+      - expr: 'count(ALERTS{alertname="LogboomDown",alertstate="firing"})'
+        eval_time: 25m
+        exp_samples: [{ value: 1 }]
+      - { expr: 'count(ALERTS{alertname="LogboomOutputLags",alertstate="firing"})', eval_time: 12m, exp_samples: [] }
+      - expr: 'count(ALERTS{alertname="LogboomOutputLags",alertstate="firing"})'
+        eval_time: 20m
+        exp_samples: [{ value: 1 }]
+      - { expr: 'count(ALERTS{alertname="LogboomBufferFilling",alertstate="firing"})', eval_time: 20m, exp_samples: [] }
+      - expr: 'count(ALERTS{alertname="LogboomBufferFilling",alertstate="firing"})'
+        eval_time: 30m
+        exp_samples: [{ value: 1 }]
+      - { expr: 'count(ALERTS{alertname="LogboomInputRefuses",alertstate="firing"})', eval_time: 12m, exp_samples: [] }
+      - expr: 'count(ALERTS{alertname="LogboomInputRefuses",alertstate="firing"})'
+        eval_time: 35m
+        exp_samples: [{ value: 1 }]
+      - { expr: 'count(ALERTS{alertname="LogboomStandbyInUse"})', eval_time: 15m, exp_samples: [] }
+      - expr: 'count(ALERTS{alertname="LogboomStandbyInUse",instance="b",alertstate="firing"})'
+        eval_time: 24m
+        exp_samples: [{ value: 1 }]
+      - { expr: 'count(ALERTS{alertname="LogboomStandbyInUse"})', eval_time: 35m, exp_samples: [] }
 `
 
 test('Prometheus takes the rules, and they fire when they should', async (t) => {

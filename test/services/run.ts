@@ -26,6 +26,7 @@ const PROGRAMS = {
   docker: 'docker.io',
   iptables: 'iptables',
   busybox: 'busybox-static',
+  mmdebstrap: 'mmdebstrap',
 }
 const SEARCH: readonly SearchKind[] = ['elasticsearch8', 'elasticsearch7', 'elasticsearch9', 'opensearch3']
 

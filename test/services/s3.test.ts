@@ -67,6 +67,7 @@ function configFor(bucket: string, over: Partial<S3Config> = {}): S3Config {
     create_bucket: false,
     compression: 'gzip',
     format: 'json',
+    event_id: false,
     staging_limit: 2 ** 30,
     flush_at_close: true,
     request_timeout: 10_000,

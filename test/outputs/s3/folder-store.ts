@@ -71,7 +71,7 @@ export interface Wishes {
 
 export function lineCursor() {
   const key = parseKey('logs/%d-%H_{tag}_{index}.gz', 'n')
-  return createLineCursor({ format: 'json', key, window: 3_600, sequence: { seed: 1, step: 2 } })
+  return createLineCursor({ format: 'json', eventId: false, key, window: 3_600, sequence: { seed: 1, step: 2 } })
 }
 
 export async function openWriter(site: Site, wishes: Wishes = {}): Promise<Writer> {

@@ -11,10 +11,12 @@ interface Wishes {
   readonly key?: string
   readonly window?: number
   readonly isStaged?: (position: number) => boolean
+  readonly eventId?: boolean
 }
 
-function roundsOf(batch: Batch, { format = 'json', key = '%d-%H_{index}', window = 3_600, isStaged }: Wishes = {}) {
-  const cursor = createLineCursor({ format, key: parseKey(key, 'n'), window, sequence: { seed: 1, step: 2 } })
+function roundsOf(batch: Batch, wishes: Wishes = {}) {
+  const { format = 'json', key = '%d-%H_{index}', window = 3_600, isStaged, eventId = false } = wishes
+  const cursor = createLineCursor({ format, eventId, key: parseKey(key, 'n'), window, sequence: { seed: 1, step: 2 } })
   return Array.from(encodeRounds(cursor, batch, isStaged), ({ first, count, positions, groups }) => ({
     first,
     count,
@@ -50,6 +52,17 @@ test('85: s3, the usual line: the record with @timestamp, tag and sequence', () 
     textOf(makeBatch([{ tag: 'docker.web', position: 4, events: [{ record: { log: 'a\n' } }] }])),
     '{"log":"a\\n","@timestamp":"2026-11-20T12:00:00.123456789Z","tag":"docker.web","sequence":9}\n',
   )
+})
+
+test('with event_id a line ends in the id of the event, whatever its record', () => {
+  const batch = makeBatch([{ tag: 'a', events: [{ record: {} }, { record: { log: 'b' } }] }])
+  const lines = textOf(batch, { eventId: true }).trimEnd().split('\n')
+  const { idBase, idIndex } = batch.streams[0]!
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).event_id),
+    [`${idBase}.${idIndex}`, `${idBase}.${idIndex + 1}`],
+  )
+  assert.match(lines[0]!, /,"tag":"a","sequence":\d+,"event_id":"[^"]+"\}$/)
 })
 
 test('a tag with a tab or a newline makes no other column or line', () => {

@@ -11,9 +11,13 @@ const IMAGE = 'logboom-test/busybox:1'
 
 export interface DockerEngine {
   readonly version: string
+  /** Where it listens, as in `DOCKER_HOST`. */
+  readonly host: string
+  /** Not the one the environment names: it has only the images it was given, and ends with the test. */
+  readonly isOurs: boolean
   runContainer(order: ContainerOrder): Promise<Finished>
   /** Runs the docker command line against this engine. */
-  docker(args: readonly string[]): Promise<Finished>
+  docker(args: readonly string[], limitMs?: number): Promise<Finished>
   /** SIGTERM to the engine, and a new one on the same data. */
   restart(): Promise<void>
   close(): Promise<void>
@@ -28,6 +32,8 @@ export interface ContainerOrder {
   readonly options?: readonly string[]
 }
 
+type Ends = Pick<DockerEngine, 'isOurs' | 'restart' | 'close'>
+
 export interface Finished {
   readonly code: number
   readonly stdout: string
@@ -35,11 +41,12 @@ export interface Finished {
 }
 
 /**
- * Starts an engine with a data root of its own; containers have no network, but their log driver dials from the host.
+ * Starts an engine with a data root of its own. It has no default bridge: a container of `runContainer` has no network,
+ * but its log driver dials from the host; those of compose have the networks that it makes, and published ports.
  */
 export async function startDocker(): Promise<DockerEngine> {
   const foreign = process.env.LOGBOOM_TEST_DOCKER_HOST
-  if (foreign !== undefined) return engineAt(foreign, { restart: refuseRestart, close: async () => {} })
+  if (foreign !== undefined) return engineAt(foreign, FOREIGN)
   needPrograms({ dockerd: 'docker.io', iptables: 'iptables', busybox: 'busybox-static' })
   if (process.getuid?.() !== 0) throw new Unavailable('dockerd needs root: set LOGBOOM_TEST_DOCKER_HOST')
   const folder = runFolder('docker')
@@ -57,21 +64,25 @@ export async function startDocker(): Promise<DockerEngine> {
     await stop()
     rmSync(folder, { recursive: true, force: true })
   }
-  return engineAt(host, { restart, close })
+  return engineAt(host, { isOurs: true, restart, close })
 }
 
 async function refuseRestart(): Promise<void> {
   throw new Unavailable('the engine of LOGBOOM_TEST_DOCKER_HOST is not ours to restart')
 }
 
-async function engineAt(host: string, ends: Pick<DockerEngine, 'restart' | 'close'>): Promise<DockerEngine> {
-  const docker = (args: readonly string[]) => run('docker', ['--host', host, ...args])
+const FOREIGN: Ends = { isOurs: false, restart: refuseRestart, close: async () => {} }
+
+async function engineAt(host: string, ends: Ends): Promise<DockerEngine> {
+  const docker = (args: readonly string[], timeout = COMMAND_LIMIT_MS) =>
+    run('docker', ['--host', host, ...args], { timeout, env: { ...process.env, DOCKER_BUILDKIT: '0' } })
   const { code, stdout, stderr } = await docker(['version', '--format', '{{.Server.Version}}'])
   if (code !== 0) throw new Unavailable(`no Docker engine at ${host}: ${stderr}`)
   await importBusybox(host)
   say(`docker engine ${stdout.trim()} at ${host}`)
   return {
     version: stdout.trim(),
+    host,
     docker,
     runContainer: ({ command, logDriver, logOptions, name, options = [] }) => {
       const args = ['run', '--rm', '--network', 'none', '--log-driver', logDriver, ...options]
