@@ -167,15 +167,16 @@ export class Pipeline {
     const { path: root } = this.#config.buffer
     const directory = await makeFolder(path.join(root, 'outputs', name))
     const deadLetterDirectory = await makeFolder(path.join(root, 'dead-letters', name))
-    const { sequence } = this.#config.node
+    const { id: node, sequence } = this.#config.node
     const seat = await this.#buffer.seat(name)
-    const own = { output: name, type, module, options, match, filters, batch, retry, seat, sequence }
+    const own = { output: name, type, module, options, match, filters, batch, retry, seat, node, sequence }
     const logLevel = this.#config.log.level
     const lagLimit = config.onLag === 'skip' ? config.lagLimit : undefined
     const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }
     const delivery = await startDelivery({ ...own, ...folders, lagLimit, logLevel }, this.#log)
     const log = this.#log.child({ output: name })
-    const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
+    const { stats } = delivery
+    const context: OutputContext = { name, node, sequence, directory, log, clock: systemClock, stats }
     const search = await output.openSearch?.(options as never, context)
     this.#outputs.set(name, { config, delivery, search })
   }

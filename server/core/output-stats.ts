@@ -20,6 +20,13 @@ const GAUGES = [
   /** Dead letters that the destination took in a replay, and those that were thrown away. */
   'replayed',
   'discarded',
+  /** What outputs measure themselves. Kinesis: records and bytes that shards took, how many shards, the busiest one. */
+  'records',
+  'bytes',
+  'shards',
+  'busiestShard',
+  /** S3: bytes that wait on disk to be stored. */
+  'stagedBytes',
   'inFlight',
   'attempt',
   'nextTryMs',

@@ -23,6 +23,7 @@ export interface DeliveryOrder {
   readonly retry: { readonly limit: number | undefined; readonly maxIntervalMs: number }
   /** Beyond it the oldest events are skipped; undefined: they never are. */
   readonly lagLimit: LagLimit | undefined
+  readonly node: string
   readonly sequence: Sequence
   /** `<buffer.path>/outputs/<output>`: the output's own folder. */
   readonly directory: string

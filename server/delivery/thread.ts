@@ -53,8 +53,8 @@ async function openParts(): Promise<Opened> {
   const { sizeBytes: maxBytes, events: maxEvents, ageMs: maxAgeMs } = order.batch
   const limits = { maxBytes, maxEvents, maxAgeMs, concurrency: output.concurrency?.(options) ?? 1 }
   const reader = await filtering(await openReader(order.seat, parseMatch(order.match)))
-  const { output: name, sequence, directory } = order
-  const writer = await output.open(options, { name, sequence, directory, log, clock: systemClock })
+  const { output: name, node, sequence, directory } = order
+  const writer = await output.open(options, { name, node, sequence, directory, log, clock: systemClock, stats })
   const deadLetters = await openDeadLetters(order.deadLetterDirectory, { log, bytesMax: order.deadLettersMaxBytes })
   return { reader, writer, deadLetters, limits }
 }

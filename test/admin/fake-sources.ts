@@ -93,7 +93,7 @@ export class MemorySearch implements EventSearch {
 
 export function outputReport(name: string, changes: Partial<OutputReport> = {}): OutputReport {
   const ends = { delivered: 0, dead: 0, dropped: 0, joined: 0, filterErrors: {}, unmatched: 0 }
-  const numbers = { ...ends, lagEvents: 0, deadLetters: 0, unaccounted: 0 }
+  const numbers = { ...ends, lagEvents: 0, deadLetters: 0, stagedBytes: 0, unaccounted: 0 }
   const calm = { state: 'ok', lastError: undefined, nextTryMs: undefined, oldestAgeS: undefined, retries: {} }
   return { name, type: 'local', match: '**', ...calm, ...numbers, ...changes }
 }

@@ -50,6 +50,7 @@ async function setUp(t: TestContext) {
     batch: { sizeBytes: 2_000, events: 100, ageMs: 5 },
     retry: { limit: undefined, maxIntervalMs: 60_000 },
     lagLimit: { bytes: 64 * 1_024, ageMs: undefined },
+    node: 'testbox',
     sequence: { seed: 0, step: 1 },
     directory: own('outputs'),
     deadLetterDirectory: own('dead-letters'),
