@@ -12,6 +12,8 @@ const LIMIT_MS = 120_000
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const KEYS_OF_RECORD = ['container_id', 'container_name', 'log', 'source', 'tag', 'time']
 const TRIES = 17
+/** So that 17 tries last longer than the outages of these tests, about a minute. */
+const PATIENT = { RETRY_MAX_INTERVAL: '10s' }
 
 let kinesis: KinesisServer
 let docker: DockerEngine | undefined
@@ -96,7 +98,7 @@ test("C1, C2: what a container prints, by Docker's driver, as the record of the 
 test('C3: Kinesis is away and the agent is killed while containers log: no line is lost', async (t) => {
   const grid = await engine(t)
   if (grid === undefined) return
-  const agent = await agentFor(t, 'outage')
+  const agent = await agentFor(t, 'outage', PATIENT)
   const program = await agent.start()
   const logging = runLogged(grid, agent, 'outage', countUp(LINES))
   await program.until('delivering', async () => (await program.output('stream')).delivered > 0, LIMIT_MS)
@@ -110,8 +112,8 @@ test('C3: Kinesis is away and the agent is killed while containers log: no line 
   assert.equal(ended.code, 0, ended.stderr)
   await kinesis.start()
   await again.untilDrained()
-  const doubles = assertAllArrived(await arrivals('outage'), LINES)
   assert.equal((await again.output('stream')).dead, 0)
+  const doubles = assertAllArrived(await arrivals('outage'), LINES)
   reportRow('C3', `${LINES} lines, Kinesis away and a kill -9: 0 lost, ${doubles} doubled`)
 })
 
@@ -119,7 +121,7 @@ test('C3: a full buffer makes the containers wait, and loses nothing', async (t)
   const grid = await engine(t)
   if (grid === undefined) return
   const lines = 400
-  const agent = await agentFor(t, 'full', { BUFFER_CHUNK_SIZE: '1MiB', BUFFER_MAX_SIZE: '4MiB' })
+  const agent = await agentFor(t, 'full', { ...PATIENT, BUFFER_CHUNK_SIZE: '1MiB', BUFFER_MAX_SIZE: '4MiB' })
   const program = await agent.start()
   await kinesis.crash()
   const logging = runLogged(grid, agent, 'full', countUp(lines, 15_000))
