@@ -3,17 +3,22 @@ import type { Clock } from '../server/core/clock.ts'
 import type { Batch, Sequence } from '../server/core/event.ts'
 import type { ConfigOf, Described, Fields } from '../server/core/fields.ts'
 import type { Logger } from '../server/core/log.ts'
+import type { OutputStats } from '../server/core/output-stats.ts'
 import type { EventSearch } from '../server/core/search.ts'
 
 /** All an output knows of the rest. */
 export interface OutputContext {
   /** The output's name in the configuration. */
   readonly name: string
+  /** This instance's name among others: `node.id`. */
+  readonly node: string
   readonly sequence: Sequence
   /** A folder of the output's own, made before `open`. */
   readonly directory: string
   readonly log: Logger
   readonly clock: Clock
+  /** Where an output notes what it measures itself; the delivery counts the events. */
+  readonly stats: Pick<OutputStats, 'add' | 'set'>
 }
 
 export interface Output<F extends Fields> extends Described<F> {

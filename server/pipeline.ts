@@ -173,9 +173,9 @@ export class Pipeline {
     const { path: root } = this.#config.buffer
     const directory = await makeFolder(path.join(root, 'outputs', name))
     const deadLetterDirectory = await makeFolder(path.join(root, 'dead-letters', name))
-    const { sequence } = this.#config.node
+    const { id: node, sequence } = this.#config.node
     const seat = await this.#buffer.seat(name)
-    const own = { output: name, type, module, options, match, filters, batch, retry, seat, sequence }
+    const own = { output: name, type, module, options, match, filters, batch, retry, seat, node, sequence }
     const logLevel = this.#config.log.level
     const isParked = config.onLag === 'park'
     const lagLimit = config.onLag === 'block' ? undefined : { ...config.lagLimit, isParked }
@@ -184,7 +184,8 @@ export class Pipeline {
     const folders = { directory, deadLetterDirectory, deadLettersMaxBytes }
     const delivery = await startDelivery({ ...own, ...folders, secondary, lagLimit, parked, logLevel }, this.#log)
     const log = this.#log.child({ output: name })
-    const context: OutputContext = { name, sequence, directory, log, clock: systemClock }
+    const { stats } = delivery
+    const context: OutputContext = { name, node, sequence, directory, log, clock: systemClock, stats }
     const search = await output.openSearch?.(options as never, context)
     this.#outputs.set(name, { config, delivery, search })
   }

@@ -91,6 +91,7 @@ function reportOutput({ config, delivery }: RunningOutput, next: number): Output
     lagEvents: Math.max(0, next - stats.get('startPosition') - stats.countDone()),
     oldestAgeS: oldestMs > 0 ? Math.max(0, (Date.now() - oldestMs) / 1000) : undefined,
     deadLetters: stats.get('deadLetters'),
+    stagedBytes: stats.get('stagedBytes'),
     unaccounted: unaccountedEvents(stats),
     retries: Object.fromEntries(counts.filter(([, count]) => count > 0)),
   }

@@ -12,6 +12,7 @@
 import { OutputError, type RetryReason } from '../output.ts'
 
 export interface RecordAnswer {
+  readonly ShardId?: string | undefined
   readonly ErrorCode?: string | undefined
   readonly ErrorMessage?: string | undefined
 }

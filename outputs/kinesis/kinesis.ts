@@ -7,6 +7,7 @@ import { type Output, type OutputContext, OutputError, type Writer } from '../ou
 import { classifyFailure } from './classify.ts'
 import { createRecordMaker, type KeyRule } from './records.ts'
 import { type PutRequest, putAll } from './requests.ts'
+import { ShardLoad } from './shard-load.ts'
 import { StreamRate } from './stream-rate.ts'
 
 const fields = {
@@ -101,14 +102,18 @@ function createWriter({ config, context, put, client }: Parts): Writer {
     sequence: context.sequence,
   })
   const rate = new StreamRate(context.clock)
+  const load = new ShardLoad(context)
   const limits = { requestBytes: config.request_size_limit, concurrency: config.concurrency }
   return {
     async write(batch, signal) {
       if (signal.aborted) throw new OutputError('retry', 'other', 'the write was stopped')
       const { records, rejected } = makeRecords(batch)
-      const result = await putAll(records, { put, rate, limits, signal, classifyFailure })
+      const result = await putAll(records, { put, rate, load, limits, signal, classifyFailure })
       return { ...result, rejected: [...rejected, ...result.rejected].sort((a, b) => a.index - b.index) }
     },
-    close: async () => client.destroy(),
+    async close() {
+      load.close()
+      client.destroy()
+    },
   }
 }

@@ -2,6 +2,7 @@
 import { OutputError, type Rejection, type RetryReason, type WriteResult } from '../output.ts'
 import { classifyRecord, type RecordAnswer } from './classify.ts'
 import type { KinesisRecord } from './records.ts'
+import type { ShardLoad } from './shard-load.ts'
 import type { StreamRate } from './stream-rate.ts'
 
 /** Records of one request. [PutRecords] */
@@ -15,6 +16,7 @@ export type PutRequest = (records: readonly KinesisRecord[], signal: AbortSignal
 export interface PutParts {
   readonly put: PutRequest
   readonly rate: StreamRate
+  readonly load: Pick<ShardLoad, 'took'>
   readonly limits: { readonly requestBytes: number; readonly concurrency: number }
   readonly signal: AbortSignal
   readonly classifyFailure: (error: unknown) => OutputError
@@ -59,7 +61,7 @@ async function sendOne(request: readonly KinesisRecord[], parts: PutParts, progr
     if (signal.aborted) throw new OutputError('retry', 'other', 'the write was stopped')
     const answers = await put(request, signal)
     if (answers.length !== request.length) throw new OutputError('retry', 'other', 'an answer of another length')
-    readAnswers(request, answers, rate, progress)
+    readAnswers(request, answers, parts, progress)
   } catch (error) {
     const failure = error instanceof OutputError ? error : parts.classifyFailure(error)
     if (failure.fault === 'split') return await halve(request, failure, parts, progress)
@@ -89,16 +91,20 @@ async function halve(
 function readAnswers(
   request: readonly KinesisRecord[],
   answers: readonly RecordAnswer[],
-  rate: StreamRate,
+  { rate, load }: PutParts,
   progress: Progress,
 ): void {
-  const failed = request.filter((record, at) => {
-    const reason = classifyRecord(answers[at]!)
-    if (reason !== undefined) putOff([record], reason, progress)
-    return reason === 'throttled'
-  })
-  progress.kept += answers.filter((answer) => classifyRecord(answer) === undefined).length
-  rate.answered(request.length - failed.length, failed.length)
+  let throttled = 0
+  for (const [at, record] of request.entries()) {
+    const answer = answers[at]!
+    const reason = classifyRecord(answer)
+    if (reason === undefined) {
+      progress.kept += 1
+      load.took(answer.ShardId ?? '', record.bytes)
+    } else putOff([record], reason, progress)
+    if (reason === 'throttled') throttled += 1
+  }
+  rate.answered(request.length - throttled, throttled)
 }
 
 function putOff(records: readonly KinesisRecord[], reason: RetryReason, { pending, reasons }: Progress): void {

@@ -4,7 +4,7 @@
  *   logs/%Y-%m-%d/%H_{index}.gz     %Y %m %d %H %M of the window's start in UTC
  *   {index}                         0, and the next number as long as the object is another's; must be there once
  *   {tag}  {tag[0]}  {tag[-1]}      the tag, or one of its parts, counted from the front (0) or the end (-1)
- *   {node}                          the host's name
+ *   {node}                          `node.id`: the host's name where it is left out
  *
  * What comes from an event is data: it makes no folder, and a character that is not safe in a key becomes `_`.
  * ["Object key naming guidelines", Amazon S3 User Guide]

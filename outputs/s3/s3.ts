@@ -3,7 +3,6 @@
  * that staging.ts keeps on disk, so that the cursor moves and an hour's window holds no chunk; uploader.ts stores the
  * parts that are full.
  */
-import { hostname } from 'node:os'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { ConfigOf, Fields } from '../../server/core/fields.ts'
 import { awsClientConfig, awsFields } from '../aws/client.ts'
@@ -77,7 +76,7 @@ export const output: Output<typeof fields> = {
 
 async function open(config: S3Config, context: OutputContext): Promise<Writer> {
   try {
-    const key = parseKey(config.key ?? `logs/%Y-%m-%d/%H_{index}${KEY_ENDING[config.compression]}`, hostname())
+    const key = parseKey(config.key ?? `logs/%Y-%m-%d/%H_{index}${KEY_ENDING[config.compression]}`, context.node)
     const window = Math.ceil(config.window / 1000)
     const { format, event_id: eventId } = config
     const cursor = createLineCursor({ format, eventId, key, window, sequence: context.sequence })

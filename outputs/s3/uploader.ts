@@ -5,7 +5,7 @@
 import type { Clock } from '../../server/core/clock.ts'
 import { failpoint } from '../../server/core/failpoints.ts'
 import type { Logger } from '../../server/core/log.ts'
-import { OutputError } from '../output.ts'
+import { type OutputContext, OutputError } from '../output.ts'
 import type { Part } from './manifest-format.ts'
 import { objectKey } from './object-key.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -25,6 +25,7 @@ export interface UploaderParts {
   readonly concurrency: number
   readonly clock: Clock
   readonly log: Logger
+  readonly stats: OutputContext['stats']
 }
 
 export class Uploader {
@@ -92,7 +93,8 @@ export class Uploader {
 
   /** Seals what is due and stores what is sealed. Throws at the first that fails, when the others have ended. */
   async #step(): Promise<void> {
-    const { staging, store, clock, concurrency } = this.#parts
+    const { staging, store, clock, concurrency, stats } = this.#parts
+    stats.set('stagedBytes', staging.size.bytes)
     if (!this.#isPrepared) {
       await store.prepare(this.#stop.signal)
       this.#isPrepared = true
@@ -108,12 +110,13 @@ export class Uploader {
   }
 
   async #upload(part: Part): Promise<void> {
-    const { staging, store, log } = this.#parts
+    const { staging, store, log, stats } = this.#parts
     const stored = await store.store(part, staging.fileOf(part), this.#stop.signal)
     this.#succeeded()
     if (stored === 'taken') return staging.takeNextIndex(part)
     await failpoint('s3.upload.after-stored')
     await staging.remove(part)
+    stats.set('stagedBytes', staging.size.bytes)
     const key = objectKey(part.stem, part.object!.index)
     log.debug({ key, bytes: part.bytes, events: part.events }, `stored ${key}`)
   }

@@ -25,8 +25,8 @@ export interface S3WriterParts {
 
 export function createS3Writer(parts: S3WriterParts): Writer {
   const { context, cursor, staging, store, stagingLimit } = parts
-  const { clock, log } = context
-  const uploader = new Uploader({ staging, store, concurrency: parts.concurrency, clock, log })
+  const { clock, log, stats } = context
+  const uploader = new Uploader({ staging, store, concurrency: parts.concurrency, clock, log, stats })
   const readAgain = new ReadAgain(staging.found, clock.monotonic)
   let hasAnswered = false
   let closed: Promise<void> | undefined
@@ -73,6 +73,7 @@ export function createS3Writer(parts: S3WriterParts): Writer {
           return putOff(round.first, batch.count)
         }
       }
+      stats.set('stagedBytes', staging.size.bytes)
       if (staging.sealed.length > 0) uploader.wake()
       return ALL_ACCEPTED
     },

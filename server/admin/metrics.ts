@@ -47,6 +47,15 @@ function eachOutput(of: (stats: OutputStats, nowMs: number) => number): Sampler 
     [...sources.outputs()].map(({ name, stats }) => ({ labels: { output: name }, value: of(stats, nowMs) }))
 }
 
+/** Of outputs of one type. */
+function eachOutputOf(type: string, counter: OutputCounter): Sampler {
+  return ({ sources, report }) => {
+    const names = new Set(report.outputs.filter((output) => output.type === type).map(({ name }) => name))
+    const own = [...sources.outputs()].filter(({ name }) => names.has(name))
+    return own.map(({ name, stats }) => ({ labels: { output: name }, value: stats.get(counter) }))
+  }
+}
+
 function outputsBy<K extends string>(label: string, keys: readonly K[], counterOf: (key: K) => OutputCounter): Sampler {
   return ({ sources }) =>
     [...sources.outputs()].flatMap(({ name, stats }) =>
@@ -117,6 +126,11 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_output_oldest_event_age_seconds: eachOutput(oldestAgeSeconds),
   logboom_output_retries_total: outputsBy('reason', RETRY_REASONS, (reason) => `retry_${reason}` as const),
   logboom_output_blocked: eachOutput((stats) => (stats.get('blocked') === 0 ? 0 : 1)),
+  logboom_kinesis_records_total: eachOutputOf('kinesis', 'records'),
+  logboom_kinesis_bytes_total: eachOutputOf('kinesis', 'bytes'),
+  logboom_kinesis_shards: eachOutputOf('kinesis', 'shards'),
+  logboom_kinesis_busiest_shard_ratio: eachOutputOf('kinesis', 'busiestShard'),
+  logboom_s3_staged_bytes: eachOutputOf('s3', 'stagedBytes'),
   logboom_delivery_latency_seconds: latency,
   logboom_dead_letters: eachOutput((stats) => stats.get('deadLetters')),
   logboom_dead_letters_total: outputsBy('reason', DEAD_REASONS, (reason) => `dead_${reason}` as const),

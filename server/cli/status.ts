@@ -48,6 +48,11 @@ function filterLine({ name, joined, filterErrors }: OutputReport): string {
   return `  ${name}  filters joined ${whole(joined)}, errors: ${reasons(filterErrors)}\n`
 }
 
+/** What was taken and is not stored yet. */
+function stagedLine({ name, stagedBytes }: OutputReport): string {
+  return stagedBytes === 0 ? '' : `  ${name}  ${bytes(stagedBytes)} on disk wait to be stored\n`
+}
+
 const INPUT_HEAD = ['input', 'type', 'listens on', 'connections', 'events', 'read', 'rejected']
 const OUTPUT_HEAD = [
   'output',
@@ -88,6 +93,7 @@ export function statusText(report: StatusReport, nowMs: number): string {
     `\n${table([OUTPUT_HEAD, ...report.outputs.map(outputRow)])}`,
     ...report.outputs.map(otherwiseLine),
     ...report.outputs.map(filterLine),
+    ...report.outputs.map(stagedLine),
     ...problems.map((output) => `  ! ${output.name}: ${lineText(output.lastError ?? output.state)}\n`),
   ].join('')
 }

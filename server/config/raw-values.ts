@@ -39,12 +39,19 @@ export function prepareMap(fields: Fields, raw: unknown, path: KeyPath, context:
   const prepared = new Map<string, unknown>()
   for (const [name, value] of Object.entries(raw)) {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+    if (isLeftOut(field, value)) continue
     prepared.set(name, field === undefined ? asText(value) : prepareValue(field, value, [...path, name], context))
   }
   for (const [name, field] of Object.entries(fields)) {
     if (field.kind === 'secret') readSecret(name, prepared, path, context)
   }
   return Object.fromEntries(prepared)
+}
+
+/** `${VAR:-}` says that what may be left out is left out where the variable is. */
+function isLeftOut(field: Field | undefined, value: unknown): boolean {
+  const isOptionalText = field?.kind === 'string' && field.optional === true
+  return isOptionalText && value instanceof FromVariable && value.text === ''
 }
 
 function prepareValue(field: Field, value: unknown, path: KeyPath, context: RawContext): unknown {

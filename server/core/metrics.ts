@@ -89,6 +89,27 @@ export const METRICS = {
     help: 'Times a batch or a part of it had to be tried again, by reason.',
   },
   logboom_output_blocked: { kind: 'gauge', labels: ['output'], help: '1 while an output waits for an operator.' },
+  logboom_kinesis_records_total: {
+    kind: 'counter',
+    labels: ['output'],
+    help: 'Records that a Kinesis stream took; with aggregation one holds many events.',
+  },
+  logboom_kinesis_bytes_total: {
+    kind: 'counter',
+    labels: ['output'],
+    help: 'Bytes of these records, their partition keys counted, as Kinesis counts them.',
+  },
+  logboom_kinesis_shards: {
+    kind: 'gauge',
+    labels: ['output'],
+    help: 'Shards that took records in the last 10 seconds in which there were any.',
+  },
+  logboom_kinesis_busiest_shard_ratio: {
+    kind: 'gauge',
+    labels: ['output'],
+    help: "Most that one shard took from this instance in the last 10 seconds, as a share of a shard's write capacity.",
+  },
+  logboom_s3_staged_bytes: { kind: 'gauge', labels: ['output'], help: 'Bytes that wait on disk to be stored.' },
   logboom_delivery_latency_seconds: {
     kind: 'histogram',
     labels: ['output'],

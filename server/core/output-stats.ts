@@ -33,6 +33,13 @@ const GAUGES = [
   'parkedEvents',
   'parkedDelivered',
   'parkedDead',
+  /** What outputs measure themselves. Kinesis: records and bytes that shards took, how many shards, the busiest one. */
+  'records',
+  'bytes',
+  'shards',
+  'busiestShard',
+  /** S3: bytes that wait on disk to be stored. */
+  'stagedBytes',
   'inFlight',
   'attempt',
   'nextTryMs',

@@ -40,6 +40,8 @@ export interface OutputReport {
   readonly lagEvents: number
   readonly oldestAgeS: number | undefined
   readonly deadLetters: number
+  /** Bytes on disk that wait to be stored: only where the output stages (s3). */
+  readonly stagedBytes: number
   /** Received less all the above: 0, or there is a fault in Logboom. */
   readonly unaccounted: number
   /** Only reasons that occurred. */

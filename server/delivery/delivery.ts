@@ -25,6 +25,7 @@ export interface DeliveryOrder {
   readonly secondary?: SecondaryOrder | undefined
   /** Beyond it the oldest events are skipped or parked; undefined: they never are. */
   readonly lagLimit: LagLimit | undefined
+  readonly node: string
   readonly sequence: Sequence
   /** `<buffer.path>/outputs/<output>`: the output's own folder. */
   readonly directory: string

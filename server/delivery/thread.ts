@@ -56,8 +56,8 @@ async function openParts(): Promise<Opened> {
   const { sizeBytes: maxBytes, events: maxEvents, ageMs: maxAgeMs } = order.batch
   const limits = { maxBytes, maxEvents, maxAgeMs, concurrency: output.concurrency?.(options) ?? 1 }
   const reader = await filtering(await openReader(order.seat, parseMatch(order.match)))
-  const { output: name, sequence, directory } = order
-  const writer = await output.open(options, { name, sequence, directory, log, clock: systemClock })
+  const { output: name, node, sequence, directory } = order
+  const writer = await output.open(options, { name, node, sequence, directory, log, clock: systemClock, stats })
   const secondary = order.secondary && (await openSecondary(order.secondary))
   const deadLetters = await openDeadLetters(order.deadLetterDirectory, { log, bytesMax: order.deadLettersMaxBytes })
   const parked = order.parked && (await openParked(order.parked))
@@ -67,9 +67,10 @@ async function openParts(): Promise<Opened> {
 async function openSecondary({ output: name, module, directory, ...rest }: SecondaryOrder): Promise<SecondaryParts> {
   const { output } = (await import(module)) as { readonly output: Output<Fields> }
   const options = rest.options as never
-  const { sequence } = order
-  const own = log.child({ secondary: name })
-  const writer = await output.open(options, { name, sequence, directory, log: own, clock: systemClock })
+  const { node, sequence } = order
+  // What it measures itself is not this output's: nobody looks at it.
+  const own = { log: log.child({ secondary: name }), stats: new OutputStats() }
+  const writer = await output.open(options, { name, node, sequence, directory, clock: systemClock, ...own })
   return { name, writer, concurrency: output.concurrency?.(options) ?? 1, afterMs: rest.afterMs }
 }
 

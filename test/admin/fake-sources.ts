@@ -103,7 +103,7 @@ export function outputReport(name: string, changes: Partial<OutputReport> = {}):
     filterErrors: {},
     unmatched: 0,
   }
-  const numbers = { ...ends, lagEvents: 0, deadLetters: 0, unaccounted: 0 }
+  const numbers = { ...ends, lagEvents: 0, deadLetters: 0, stagedBytes: 0, unaccounted: 0 }
   const calm = { state: 'ok', lastError: undefined, nextTryMs: undefined, oldestAgeS: undefined, retries: {} }
   return { name, type: 'local', match: '**', ...calm, ...numbers, ...changes }
 }

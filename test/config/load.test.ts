@@ -91,6 +91,14 @@ test('files start at the folder of the configuration, Unix sockets at the root, 
   assert.deepEqual([local_listen, open_key], [{ path: '/run/log.sock' }, ''])
 })
 
+test('a text that may be left out is left out where its variable is empty or not there', async () => {
+  const text = `node: { id: "\${ID:-}" }\n${COMPONENTS}`
+  for (const environment of [{}, { ID: '' }]) {
+    assert.equal((await loadText(text, { environment })).config.node.id, hostname())
+  }
+  assert.equal((await loadText(text, { environment: { ID: 'a' } })).config.node.id, 'a')
+})
+
 test('options are plain data that crosses to a thread', async () => {
   const { config } = await loadText(COMPONENTS)
   for (const { options } of [...config.inputs, ...config.outputs]) assert.deepEqual(structuredClone(options), options)

@@ -9,6 +9,7 @@ import { OutputError } from '../../outputs/output.ts'
 import { systemClock } from '../../server/core/clock.ts'
 import type { Batch } from '../../server/core/event.ts'
 import type { Logger } from '../../server/core/log.ts'
+import { OutputStats } from '../../server/core/output-stats.ts'
 import { batchOf, EventTime, makeBatch, type RecordLike } from './make-batch.ts'
 
 /** One run of a test: a fresh destination. */
@@ -36,7 +37,8 @@ export interface OutputSuite {
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 export function outputContext(directory = '/nonexistent'): OutputContext {
-  return { name: 'it', sequence: { seed: 1, step: 2 }, directory, log: silent, clock: systemClock }
+  const own = { name: 'it', node: 'testbox', sequence: { seed: 1, step: 2 }, directory }
+  return { ...own, log: silent, clock: systemClock, stats: new OutputStats() }
 }
 
 const never = new AbortController().signal

@@ -45,6 +45,7 @@ async function setUp(t: TestContext) {
       filters: [],
       batch: { sizeBytes: 2_000, events: 100, ageMs: 5 },
       retry: { limit: undefined, maxIntervalMs: 60_000 },
+      node: 'testbox',
       sequence: { seed: 0, step: 1 },
       directory: own,
       deadLetterDirectory: path.join(directory, 'dead-letters'),

@@ -50,6 +50,7 @@ async function setUp(t: TestContext, isParked: boolean) {
     retry: { limit: undefined, maxIntervalMs: 60_000 },
     lagLimit: { bytes: 64 * 1_024, ageMs: undefined, isParked },
     ...(isParked && { parked: { directory: own('parked'), maxBytes: 2 ** 26 } }),
+    node: 'testbox',
     sequence: { seed: 0, step: 1 },
     directory: own('outputs'),
     deadLetterDirectory: own('dead-letters'),

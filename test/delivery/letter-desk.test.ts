@@ -35,6 +35,7 @@ async function withLetters(t: TestContext) {
     filters: [],
     batch: { sizeBytes: 100_000, events: 10, ageMs: 10 },
     retry: { limit: undefined, maxIntervalMs: 60_000 },
+    node: 'testbox',
     sequence: { seed: 0, step: 1 },
     directory,
     deadLetterDirectory: own('dead-letters'),

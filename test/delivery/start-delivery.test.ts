@@ -40,6 +40,7 @@ async function prepare(t: TestContext, options: Options & { readonly module?: st
     filters: [],
     batch: { sizeBytes: 1_000, events: 10, ageMs: 10 },
     retry: { limit: undefined, maxIntervalMs: 60_000 },
+    node: 'testbox',
     sequence: { seed: 0, step: 1 },
     directory,
     deadLetterDirectory: path.join(directory, 'dead-letters'),

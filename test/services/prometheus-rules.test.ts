@@ -10,6 +10,7 @@ import { METRICS } from '../../server/core/metrics.ts'
 import { need, needPrograms } from './launchers/availability.ts'
 
 const RULES = fileURLToPath(new URL('../../deploy/prometheus/rules.yml', import.meta.url))
+const KINESIS_CASES = fileURLToPath(new URL('./kinesis-alerts.yml', import.meta.url))
 
 /** Series of one minute's samples, and which alerts stand when. */
 const CASES = `
@@ -95,7 +96,7 @@ test('Prometheus takes the rules, and they fire when they should', async (t) => 
   const cases = path.join(directory, 'cases.yml')
   await writeFile(cases, CASES)
   execFileSync('promtool', ['check', 'rules', RULES], { encoding: 'utf8' })
-  execFileSync('promtool', ['test', 'rules', cases], { encoding: 'utf8' })
+  for (const file of [cases, KINESIS_CASES]) execFileSync('promtool', ['test', 'rules', file], { encoding: 'utf8' })
 })
 
 test('the rules ask for metrics that there are', async () => {

@@ -34,6 +34,7 @@ const recordsOf = (count: number, bytes = 100): KinesisRecord[] =>
 const partsOf = (put: PutRequest, over: { requestBytes?: number; concurrency?: number } = {}) => ({
   put,
   rate: new StreamRate(sleepingClock()),
+  load: { took: () => {} },
   limits: { requestBytes: 5 * 2 ** 20, concurrency: 1, ...over },
   signal: never,
   classifyFailure,

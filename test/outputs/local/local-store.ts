@@ -9,6 +9,7 @@ import { type StoreOptions, StoreWriter } from '../../../outputs/local/store-wri
 import type { OutputContext } from '../../../outputs/output.ts'
 import { type Clock, systemClock } from '../../../server/core/clock.ts'
 import type { Logger } from '../../../server/core/log.ts'
+import { OutputStats } from '../../../server/core/output-stats.ts'
 import { DEFAULT_RECEIVED_MS } from '../../conformance/make-batch.ts'
 
 export const HOUR_MS = 3_600_000
@@ -64,7 +65,8 @@ export function openStore(t: TestContext, options: Partial<StoreOptions> = {}) {
 /** The clock stands at the time the test events are received: by the real one they would be too old to keep. */
 export function contextOf(directory: string, log: Logger = rememberingLog()): OutputContext {
   const clock = { ...systemClock, now: () => DEFAULT_RECEIVED_MS }
-  return { name: 'local', sequence: { seed: 1, step: 2 }, directory, log, clock }
+  const own = { name: 'local', node: 'testbox', sequence: { seed: 1, step: 2 }, directory }
+  return { ...own, log, clock, stats: new OutputStats() }
 }
 
 export function temporaryFolder(t: TestContext): string {

@@ -28,8 +28,8 @@ async function upload(site: Site, store: ObjectStore): Promise<Bench> {
   for (const round of encodeRounds(lineCursor(), batchOf({ n: 0 }, { n: 1 }, { n: 2 }), undefined)) {
     await staging.append(round)
   }
-  const { log } = outputContext()
-  return { site, staging, uploader: new Uploader({ staging, store, concurrency: 2, clock: hurried, log }) }
+  const { log, stats } = outputContext()
+  return { site, staging, uploader: new Uploader({ staging, store, concurrency: 2, clock: hurried, log, stats }) }
 }
 
 async function untilStored({ staging, uploader, site }: Bench): Promise<void> {

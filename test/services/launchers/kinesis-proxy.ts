@@ -4,10 +4,13 @@
  * records were stored.
  */
 import http from 'node:http'
+import type { PutRecord } from './kinesis-shards.ts'
 
 export interface KinesisFaults {
   /** Records a second that are let through, over all shards; 0: all. */
   recordsPerSecond: number
+  /** Whether its shard takes a record: see kinesis-shards.ts. */
+  shardTakes: (record: PutRecord) => boolean
   /** Probability, 0 to 1, that one record fails with InternalFailure. */
   recordFails: number
   /** Probability that a request is answered 500 and nothing of it is stored. */
@@ -20,13 +23,15 @@ export interface KinesisFaults {
 export interface KinesisProxy {
   readonly port: number
   readonly faults: KinesisFaults
-  /** What was done so far: records stored and throttled, answers lost. */
-  readonly counts: { stored: number; throttled: number; failed: number; lost: number; largestRequest: number }
+  /** What was done so far: requests that came, records stored and throttled, answers lost. */
+  readonly counts: Record<'requests' | 'stored' | 'throttled' | 'failed' | 'lost' | 'largestRequest', number>
+  /** Ids of the access keys that requests were signed with. */
+  readonly accessKeys: ReadonlySet<string>
   close(): Promise<void>
 }
 
 interface PutRecords {
-  readonly Records: readonly object[]
+  readonly Records: readonly PutRecord[]
   readonly [key: string]: unknown
 }
 interface Answer {
@@ -40,20 +45,25 @@ const FAILED = { ErrorCode: 'InternalFailure', ErrorMessage: 'Internal service f
 export async function startKinesisProxy(targetPort: number): Promise<KinesisProxy> {
   const faults: KinesisFaults = {
     recordsPerSecond: 0,
+    shardTakes: () => true,
     recordFails: 0,
     requestFails: 0,
     answerLost: 0,
     random: Math.random,
   }
-  const counts = { stored: 0, throttled: 0, failed: 0, lost: 0, largestRequest: 0 }
+  const counts = { requests: 0, stored: 0, throttled: 0, failed: 0, lost: 0, largestRequest: 0 }
+  const accessKeys = new Set<string>()
   const takesOne = createBucket(faults)
 
   async function putRecords(headers: http.IncomingHttpHeaders, body: PutRecords): Promise<Answer> {
+    counts.requests += 1
+    accessKeys.add(/Credential=([^/]+)/.exec(headers.authorization ?? '')?.[1] ?? '')
     if (faults.random() < faults.requestFails) return { status: 500, body: '{"__type":"InternalFailure"}' }
     counts.largestRequest = Math.max(counts.largestRequest, body.Records.length)
-    const verdicts = body.Records.map(() =>
-      faults.random() < faults.recordFails ? FAILED : takesOne() ? undefined : THROTTLED,
-    )
+    const verdicts = body.Records.map((record) => {
+      if (faults.random() < faults.recordFails) return FAILED
+      return takesOne() && faults.shardTakes(record) ? undefined : THROTTLED
+    })
     const passed = body.Records.filter((_, at) => verdicts[at] === undefined)
     counts.throttled += verdicts.filter((it) => it === THROTTLED).length
     counts.failed += verdicts.filter((it) => it === FAILED).length
@@ -82,6 +92,7 @@ export async function startKinesisProxy(targetPort: number): Promise<KinesisProx
     port: (server.address() as { port: number }).port,
     faults,
     counts,
+    accessKeys,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
