@@ -224,7 +224,7 @@ async function keylessByRole({ stack, stores, t }: Check): Promise<void> {
   assert.ok(forwarder.asked() > 0)
   reportRow(
     'B6',
-    `S3 without keys in configuration or environment: the endpoint of a task's role was asked ${forwarder.asked()} time`,
+    `S3 without a key in configuration or environment: a task's role was asked ${forwarder.asked()} times`,
   )
 }
 

@@ -56,11 +56,11 @@ export async function startStack(): Promise<Stack> {
   const engine = await startDocker()
   try {
     await needImages(engine, IMAGES)
-    return await startOn(engine)
   } catch (error) {
     await engine.close()
     throw error
   }
+  return startOn(engine)
 }
 
 async function startOn(engine: DockerEngine): Promise<Stack> {
@@ -75,13 +75,22 @@ async function startOn(engine: DockerEngine): Promise<Stack> {
   }
   const project = await openProject(engine, { name: 'pair', files: [path.join(ROOT, 'docker-compose.yml')], env })
   const stack = stackOf(engine, project, ports)
+  try {
+    await bringUp(stack)
+    return stack
+  } catch (error) {
+    await stack.close()
+    throw error
+  }
+}
+
+async function bringUp({ project, urlOf }: Stack): Promise<void> {
   await project.compose('up', '--detach', '--no-build', 'search', 'store', 'archive')
-  await until('Elasticsearch answers', () => answers(`${stack.urlOf('SEARCH_PORT')}/_cluster/health`))
+  await until('Elasticsearch answers', () => answers(`${urlOf('SEARCH_PORT')}/_cluster/health`))
   await project.compose('up', '--detach', '--no-build')
   for (const name of ['AGENT_ADMIN_PORT', 'PRIMARY_ADMIN_PORT', 'STANDBY_ADMIN_PORT'] as const) {
-    await until(`${name} is ready`, () => answers(`${stack.urlOf(name)}/readyz`))
+    await until(`${name} is ready`, () => answers(`${urlOf(name)}/readyz`))
   }
-  return stack
 }
 
 function stackOf(engine: DockerEngine, project: Project, ports: ReadonlyMap<PortName, number>): Stack {
