@@ -70,6 +70,10 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
     parts.onHealth(news)
   })
   const complaints = createComplaints(parts.output, parts.log, clock)
+  parts.writer.watchParts?.((words) => {
+    if (words === undefined) health.recovered('parts')
+    else health.trouble('parts', 'ok', words)
+  })
   const batchParts = { ...parts, circuit, health, complaints, stop, abandon, changed: keeper.refresh }
   const seats = createSeats(limits.concurrency)
   const rounds = createRounds(parts.output)

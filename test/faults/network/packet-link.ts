@@ -29,7 +29,8 @@ export async function startPacketLink(random: () => number): Promise<Link> {
     const refusal = refuses && isToServer ? refusalOf(packet) : undefined
     if (refusal !== undefined) return device.write(refusal)
     const way = isToServer ? ways.toServer : ways.toClient
-    for (const arrivesMs of way.send(packet.length, performance.now())) air.add({ packet: turnRound(packet), arrivesMs })
+    for (const arrivesMs of way.send(packet.length, performance.now()))
+      air.add({ packet: turnRound(packet), arrivesMs })
   })
   const air = new Air((packet) => device.write(packet))
   const set = (faults: LinkFaults) => {

@@ -89,7 +89,11 @@ test(`F27: acks are lost and the client sends again: stored once (seed ${SEED})`
   for (let round = 0; round < rounds; round += 1) {
     await untilReceived(program, RATE)
     link.set({ toClient: CUT })
-    await program.until('storing more than it acknowledged', async () => (await received(program)) > client.acked, LIMIT_MS)
+    await program.until(
+      'storing more than it acknowledged',
+      async () => (await received(program)) > client.acked,
+      LIMIT_MS,
+    )
     // Only a connection that breaks makes the client send again.
     link.set({ refuses: true })
     await sleep(500)

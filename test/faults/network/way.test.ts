@@ -40,7 +40,13 @@ test('a packet is read and turned round, and one that asks for a connection is r
   assert.deepEqual(portsOf(SYN), { source: 40_000, destination: 24_224 })
   assert.ok(isConnect(SYN))
   const turned = turnRound(SYN)
-  assert.deepEqual([[...turned.subarray(12, 16)], [...turned.subarray(16, 20)]], [[10, 0, 0, 2], [10, 0, 0, 1]])
+  assert.deepEqual(
+    [[...turned.subarray(12, 16)], [...turned.subarray(16, 20)]],
+    [
+      [10, 0, 0, 2],
+      [10, 0, 0, 1],
+    ],
+  )
   const refusal = refusalOf(SYN)!
   assert.deepEqual(portsOf(refusal), { source: 24_224, destination: 40_000 })
   assert.equal(refusal.readUInt32BE(28), 8, 'acknowledges the SYN')
