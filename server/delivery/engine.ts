@@ -68,12 +68,8 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   const health = createHealthBoard((news) => {
     parts.stats.set('blocked', news.state === 'blocked' ? 1 : 0)
     parts.onHealth(news)
-  })
+  }, parts.writer)
   const complaints = createComplaints(parts.output, parts.log, clock)
-  parts.writer.watchParts?.((words) => {
-    if (words === undefined) health.recovered('parts')
-    else health.trouble('parts', 'ok', words)
-  })
   const batchParts = { ...parts, circuit, health, complaints, stop, abandon, changed: keeper.refresh }
   const seats = createSeats(limits.concurrency)
   const rounds = createRounds(parts.output)

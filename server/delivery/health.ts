@@ -1,4 +1,5 @@
 /** How an output does, in a word and a sentence. Is told of troubles by their source and keeps the worst in front. */
+import type { Writer } from '../../outputs/output.ts'
 
 export type DeliveryState = 'ok' | 'retrying' | 'blocked'
 
@@ -22,8 +23,14 @@ export interface HealthBoard {
   health(): Health
 }
 
-/** @param changed is called with each new health, and not when nothing changed. */
-export function createHealthBoard(changed: (health: Health) => void): HealthBoard {
+/**
+ * @param changed is called with each new health, and not when nothing changed.
+ * @param writer whose parts are watched, where it has parts.
+ */
+export function createHealthBoard(
+  changed: (health: Health) => void,
+  writer: Pick<Writer, 'watchParts'> = {},
+): HealthBoard {
   const troubles = new Map<TroubleSource, Health>()
   let shown: Health = { state: 'ok', lastError: undefined }
 
@@ -36,7 +43,7 @@ export function createHealthBoard(changed: (health: Health) => void): HealthBoar
     changed(worst)
   }
 
-  return {
+  const board: HealthBoard = {
     trouble(source, state, words) {
       troubles.set(source, { state, lastError: words })
       show()
@@ -49,4 +56,9 @@ export function createHealthBoard(changed: (health: Health) => void): HealthBoar
     },
     health: () => shown,
   }
+  writer.watchParts?.((words) => {
+    if (words === undefined) board.recovered('parts')
+    else board.trouble('parts', 'ok', words)
+  })
+  return board
 }

@@ -89,7 +89,7 @@ const WEATHERS: Record<string, Weather> = {
 }
 const OF_A_PROXY = ['200 ms late', '64 kbit/s']
 
-test(`F31: loss, reorder, duplicates, delay and 64 kbit/s, before the agent and behind it (seed ${SEED})`, async (t) => {
+test(`F31: loss, reorder, duplicates, delay, 64 kbit/s before the agent and behind it (seed ${SEED})`, async (t) => {
   const link = await startLink(t, createRandom().share)
   const port = await freePort()
   const address = await link.lead(port)

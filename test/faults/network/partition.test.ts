@@ -73,8 +73,9 @@ test(`F26: partitions of agent and primary, one-way and whole (seed ${SEED})`, a
   }
   await client.end()
   const { conflicts } = pair.oracle.sink.stats
-  const note = `takeover in ${(worst.takeoverMs / 1_000).toFixed(1)} s at most, ${worst.connectsPerSecond.toFixed(1)} connects/s, ${conflicts} told by their ids, ${madeBy(link)}`
-  await judgePair(pair, 'F26', Object.keys(PARTITIONS).length, note)
+  const [seconds, connects] = [worst.takeoverMs / 1_000, worst.connectsPerSecond].map((value) => value.toFixed(1))
+  const figures = `takeover in ${seconds} s at most, ${connects} connects/s, ${conflicts} told by their ids`
+  await judgePair(pair, 'F26', Object.keys(PARTITIONS).length, `${figures}, ${madeBy(link)}`)
   assert.ok(pair.oracle.sink.stats.conflicts > 0, 'what the primary could not acknowledge must have come by both ways')
 })
 

@@ -1,4 +1,7 @@
-/** What becomes of packets that go one way: lost, late, doubled, overtaken, held up by a narrow line. Pure; times are given, in ms. */
+/**
+ * What becomes of packets that go one way: lost, late, doubled, overtaken, held up by a narrow line. Pure; times are
+ * given, in ms.
+ */
 import type { WayFaults } from './link.ts'
 
 /** What waits for a narrow line at most, in ms of that line, as in a small router. */
