@@ -11,7 +11,7 @@ const MEMORY_GROWTH_MAX_MIB = 64
 const LAG_MAX_S = 5
 const openFiles = (program: Program) => readdirSync(`/proc/${program.pid}/fd`).length
 
-test('F18: all outputs down until the buffer is full: back-pressure, no growth, a kill; then all in order', async (t) => {
+test('F18: all outputs down until the buffer is full: back-pressure, no growth, kills, all in order', async (t) => {
   const oracle = await createOracle(t, {
     batch: 200,
     config: { buffer: { max_size: '32MiB', chunk_size: '1MiB' } },

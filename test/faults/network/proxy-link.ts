@@ -22,7 +22,7 @@ export function startProxyLink(lack: string): Link {
     socket.on('error', () => {}).once('close', () => sockets.delete(socket))
   }
   /** Resolves when the way lets something through, or at the next change. */
-  const open = async (way: keyof LinkFaults & ('toServer' | 'toClient')): Promise<WayFaults> => {
+  const open = async (way: 'toServer' | 'toClient'): Promise<WayFaults> => {
     for (;;) {
       const now = faults[way] ?? {}
       if (now.loss !== 1) return now
@@ -31,12 +31,13 @@ export function startProxyLink(lack: string): Link {
   }
   const carry = async (from: Socket, to: Socket, way: 'toServer' | 'toClient') => {
     for await (const read of from as AsyncIterable<Buffer>) {
-      for (let at = 0; at < read.length; at += PIECE_BYTES) {
-        const piece = read.subarray(at, at + PIECE_BYTES)
+      for (let at = 0; at < read.length; ) {
         const { delayMs = 0, bytesPerSecond } = await open(way)
+        const piece = read.subarray(at, bytesPerSecond === undefined ? read.length : at + PIECE_BYTES)
         const lineMs = bytesPerSecond === undefined ? 0 : (piece.length / bytesPerSecond) * 1_000
         if (delayMs + lineMs > 0) await sleep(delayMs + lineMs)
         if (!to.write(piece)) await once(to, 'drain')
+        at += piece.length
       }
     }
     await open(way)
