@@ -3,18 +3,16 @@
  * connection. Empty ones are passed over; what is larger than the limit is thrown away, and found as such.
  */
 import type { Framing } from '../listening/frame-connections.ts'
+import { HeldBytes } from '../listening/held-bytes.ts'
 
 const EMPTY = Buffer.alloc(0)
-/** The first memory of a frame that is cut by a read, in bytes. */
-const HELD_MIN = 512
 
 export class Frames implements Framing {
   readonly #limit: number
   #input: Buffer = EMPTY
   #at = 0
   /** The beginning of a frame that goes on in the next read. */
-  #held: Buffer = EMPTY
-  #heldLength = 0
+  readonly #held: HeldBytes
   #skips = false
   bytes: Buffer = EMPTY
   start = 0
@@ -25,10 +23,11 @@ export class Frames implements Framing {
   /** @param limit bytes of a frame. */
   constructor(limit: number) {
     this.#limit = limit
+    this.#held = new HeldBytes(limit)
   }
 
   get heldBytes(): number {
-    return this.#held.length
+    return this.#held.memory.length
   }
 
   push(read: Buffer): void {
@@ -45,9 +44,9 @@ export class Frames implements Framing {
         this.#at = 0
         return false
       }
-      if (this.#heldLength > 0 || this.#skips || end - this.#at > this.#limit) {
+      if (this.#held.length > 0 || this.#skips || end - this.#at > this.#limit) {
         this.#hold(end)
-        this.#give(this.#held, 0, this.#heldLength)
+        this.#give(this.#held.memory, 0, this.#held.length)
       } else this.#give(this.#input, this.#at, end)
       this.#at = end + 1
       if (this.end > this.start || this.isOversize) return true
@@ -55,7 +54,7 @@ export class Frames implements Framing {
   }
 
   rest(): boolean {
-    this.#give(this.#held, 0, this.#heldLength)
+    this.#give(this.#held.memory, 0, this.#held.length)
     return this.end > this.start || this.isOversize
   }
 
@@ -64,30 +63,14 @@ export class Frames implements Framing {
     this.start = start
     this.end = end
     this.isOversize = this.#skips
-    this.#letGo()
+    this.#held.release()
     this.#skips = false
-  }
-
-  #letGo(): void {
-    this.#held = EMPTY
-    this.#heldLength = 0
   }
 
   /** Keeps the input up to `stop`, unless the frame becomes too large by it. */
   #hold(stop: number): void {
-    const length = this.#heldLength + stop - this.#at
-    if (length > this.#limit) this.#skips = true
-    if (this.#skips) {
-      this.#letGo()
-      return
-    }
-    if (length > this.#held.length) {
-      const size = Math.min(this.#limit, Math.max(HELD_MIN, 2 * length))
-      const grown = Buffer.allocUnsafeSlow(size)
-      grown.set(this.#held.subarray(0, this.#heldLength))
-      this.#held = grown
-    }
-    this.#held.set(this.#input.subarray(this.#at, stop), this.#heldLength)
-    this.#heldLength = length
+    if (this.#held.length + stop - this.#at > this.#limit) this.#skips = true
+    if (this.#skips) this.#held.release()
+    else this.#held.add(this.#input, this.#at, stop)
   }
 }

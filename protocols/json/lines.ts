@@ -2,20 +2,18 @@
  * The lines of a TCP connection, however its bytes are cut: each ends with LF, or CR LF. No socket, no meaning.
  * A line that is longer than the limit is cut there: what is over is skipped.
  */
+import { HeldBytes } from '../listening/held-bytes.ts'
 
 const LF = 0x0a
 const CR = 0x0d
 const EMPTY = Buffer.alloc(0)
-/** The first memory of a line that is cut by a read, in bytes. */
-const HELD_MIN = 256
 
 export class Lines {
   readonly #limit: number
   #input: Buffer = EMPTY
   #at = 0
   /** The beginning of a line that goes on in the next read. */
-  #held: Buffer = EMPTY
-  #heldLength = 0
+  readonly #held: HeldBytes
   #isCut = false
 
   /** The line that `next` found is `bytes[start, end)`, until the next call. */
@@ -28,10 +26,11 @@ export class Lines {
   /** `limit`: bytes of a line. */
   constructor(limit: number) {
     this.#limit = limit
+    this.#held = new HeldBytes(limit)
   }
 
   get heldBytes(): number {
-    return this.#held.length
+    return this.#held.memory.length
   }
 
   /** What was read. Only after `next` has given false; it is not kept over that. */
@@ -50,9 +49,9 @@ export class Lines {
         this.#at = 0
         return false
       }
-      if (this.#heldLength > 0 || this.#isCut) {
+      if (this.#held.length > 0 || this.#isCut) {
         this.#hold(lineEnd)
-        this.#give(this.#held, 0, this.#heldLength)
+        this.#give(this.#held.memory, 0, this.#held.length)
       } else {
         this.#isCut = lineEnd - this.#at > this.#limit
         this.#give(this.#input, this.#at, Math.min(lineEnd, this.#at + this.#limit))
@@ -64,7 +63,7 @@ export class Lines {
 
   /** At the end of the connection: a line that has no end. @returns false when there is none. */
   rest(): boolean {
-    this.#give(this.#held, 0, this.#heldLength)
+    this.#give(this.#held.memory, 0, this.#held.length)
     return this.end > this.start
   }
 
@@ -73,23 +72,12 @@ export class Lines {
     this.start = start
     this.end = end > start && bytes[end - 1] === CR ? end - 1 : end
     this.cut = this.#isCut
-    this.#held = EMPTY
-    this.#heldLength = 0
+    this.#held.release()
     this.#isCut = false
   }
 
-  /** Keeps the input up to `stop`, as far as the limit allows. */
   #hold(stop: number): void {
-    const count = Math.min(stop - this.#at, this.#limit - this.#heldLength)
-    if (count < stop - this.#at) this.#isCut = true
-    if (this.#heldLength + count > this.#held.length) {
-      const size = Math.min(this.#limit, Math.max(HELD_MIN, 2 * (this.#heldLength + count)))
-      const grown = Buffer.allocUnsafeSlow(size)
-      grown.set(this.#held.subarray(0, this.#heldLength))
-      this.#held = grown
-    }
-    this.#held.set(this.#input.subarray(this.#at, this.#at + count), this.#heldLength)
-    this.#heldLength += count
+    if (!this.#held.add(this.#input, this.#at, stop)) this.#isCut = true
     this.#at = stop
   }
 }

@@ -7,6 +7,7 @@
  *
  * A message that is longer than the limit is cut there: what is over is skipped.
  */
+import { HeldBytes } from '../listening/held-bytes.ts'
 
 const LF = 0x0a
 const SPACE = 0x20
@@ -23,8 +24,7 @@ export class SyslogFraming {
   #input: Buffer = EMPTY
   #at = 0
   /** The beginning of a message that goes on in the next read. */
-  #held: Buffer = EMPTY
-  #heldLength = 0
+  readonly #held: HeldBytes
   /** Bytes to come of a message whose octets are counted; -1: a line, or not known yet. */
   #left = -1
   /** The message is known to be a line. */
@@ -42,6 +42,7 @@ export class SyslogFraming {
   /** `limit`: bytes of a message. */
   constructor(limit: number) {
     this.#limit = limit
+    this.#held = new HeldBytes(limit)
   }
 
   /** What was read. Only after `next` has given false; it is not kept over that. */
@@ -51,12 +52,12 @@ export class SyslogFraming {
   }
 
   get heldBytes(): number {
-    return this.#held.length
+    return this.#held.memory.length
   }
 
   /** Whether the bytes so far end within a message. */
   get midMessage(): boolean {
-    return this.#heldLength > 0 || this.#left > 0
+    return this.#held.length > 0 || this.#left > 0
   }
 
   /** Finds the next message. @returns false when there is none that is whole: feed the next read. */
@@ -72,8 +73,8 @@ export class SyslogFraming {
 
   /** At the end of the connection: what is there of the last message is one. @returns false when there is nothing. */
   rest(): boolean {
-    if (this.#heldLength === 0) return false
-    this.#give(this.#held, 0, this.#heldLength)
+    if (this.#held.length === 0) return false
+    this.#give(this.#held.memory, 0, this.#held.length)
     this.#release()
     return this.end > this.start
   }
@@ -87,10 +88,13 @@ export class SyslogFraming {
   /** Tells the framing of the message that begins here. @returns false when it needs more: all input is held then. */
   #decide(): boolean {
     // A length that is cut is put together in `held`, whose few bytes are looked at again.
-    const isHeld = this.#heldLength > 0
-    const room = LENGTH_DIGITS + 2 - this.#heldLength
+    const isHeld = this.#held.length > 0
+    const room = LENGTH_DIGITS + 2 - this.#held.length
     const head = isHeld
-      ? Buffer.concat([this.#held.subarray(0, this.#heldLength), this.#input.subarray(this.#at, this.#at + room)])
+      ? Buffer.concat([
+          this.#held.memory.subarray(0, this.#held.length),
+          this.#input.subarray(this.#at, this.#at + room),
+        ])
       : this.#input
     const start = isHeld ? 0 : this.#at
     const length = readLength(head, start)
@@ -101,8 +105,8 @@ export class SyslogFraming {
     if (length === NO_LENGTH) this.#isLine = true
     else {
       this.#left = length
-      this.#at += head.indexOf(SPACE, start) + 1 - start - this.#heldLength
-      this.#heldLength = 0
+      this.#at += head.indexOf(SPACE, start) + 1 - start - this.#held.length
+      this.#held.release()
     }
     return true
   }
@@ -123,9 +127,9 @@ export class SyslogFraming {
   }
 
   #finish(stop: number, next: number): boolean {
-    if (this.#heldLength > 0) {
+    if (this.#held.length > 0) {
       this.#hold(stop)
-      this.#give(this.#held, 0, this.#heldLength)
+      this.#give(this.#held.memory, 0, this.#held.length)
     } else {
       if (stop - this.#at > this.#limit) this.#isCut = true
       this.#give(this.#input, this.#at, Math.min(stop, this.#at + this.#limit))
@@ -143,25 +147,14 @@ export class SyslogFraming {
   }
 
   #release(): void {
-    this.#held = EMPTY
-    this.#heldLength = 0
+    this.#held.release()
     this.#left = -1
     this.#isLine = false
     this.#isCut = false
   }
 
-  /** Keeps the input up to `stop`, as far as the limit allows. */
   #hold(stop: number): false {
-    const from = this.#at
-    const count = Math.min(stop - from, this.#limit - this.#heldLength)
-    if (count < stop - from) this.#isCut = true
-    if (this.#heldLength + count > this.#held.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(256, 2 * (this.#heldLength + count))))
-      grown.set(this.#held.subarray(0, this.#heldLength))
-      this.#held = grown
-    }
-    this.#held.set(this.#input.subarray(from, from + count), this.#heldLength)
-    this.#heldLength += count
+    if (!this.#held.add(this.#input, this.#at, stop)) this.#isCut = true
     this.#at = stop
     return false
   }

@@ -1,6 +1,7 @@
 /**
- * `npm run test:examples`: brings the systems of `deploy/examples` to life, each from its own files, and prints one line
- * a row with what was counted. Fails when a test failed, or when a row of the table has no line. Arguments name examples.
+ * `npm run test:examples`: brings the systems of `deploy/examples` to life, each from its own files, and prints one
+ * line a row with what was counted. Fails when a test failed, or when a row of the table has no line. Arguments name
+ * examples.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
