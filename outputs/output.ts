@@ -36,6 +36,11 @@ export interface Writer {
    * What is neither rejected nor pending was accepted. Throws OutputError: nothing was accepted.
    */
   write(batch: Batch, signal: AbortSignal): Promise<WriteResult>
+  /**
+   * Of an output that goes on although a part of its destination does not work, such as one server of several: calls
+   * `changed` now and at each change, with what is wrong in words, or undefined when all of it works.
+   */
+  watchParts?(changed: (words: string | undefined) => void): void
   close(): Promise<void>
 }
 

@@ -25,19 +25,46 @@ export const output: Output<typeof forwardFields> = {
 async function open(config: ForwardConfig, context: OutputContext): Promise<Writer> {
   try {
     const tlsFor = await createTlsOptions(config.tls)
-    const servers = config.servers.map((server) => new Server(serverOptions(server, config, tlsFor(server), context)))
-    return createWriter(servers, config)
+    const losses = new Losses()
+    const servers = config.servers.map(
+      (server) => new Server(serverOptions(server, config, tlsFor(server), { ...context, losses })),
+    )
+    return createWriter(servers, config, losses)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new LogboomError('LB-O004', { output: context.name, reason }, { cause: error })
   }
 }
 
+/** Which servers are lost, and why. */
+class Losses {
+  readonly #why = new Map<string, string>()
+  #tell: (words: string | undefined) => void = () => {}
+
+  watch(tell: (words: string | undefined) => void): void {
+    this.#tell = tell
+    this.#show()
+  }
+
+  set(label: string, why: string | undefined): void {
+    if (why === undefined) this.#why.delete(label)
+    else this.#why.set(label, why)
+    this.#show()
+  }
+
+  #show(): void {
+    const words = [...this.#why].map(([label, why]) => lostWords(label, why))
+    this.#tell(words.length === 0 ? undefined : words.join('; '))
+  }
+}
+
+const lostWords = (label: string, why: string) => `server ${label} is lost: ${why}`
+
 function serverOptions(
   server: ServerConfig,
   config: ForwardConfig,
   tls: TlsOptions | undefined,
-  { log }: OutputContext,
+  { log, losses }: OutputContext & { readonly losses: Losses },
 ): ServerOptions {
   const { host, port, name, weight, standby, username = '', password = '' } = server
   const sharedKey = server.shared_key ?? config.shared_key
@@ -63,13 +90,14 @@ function serverOptions(
       answerMs: Math.min(config.ack_response_timeout, hardTimeoutMs),
     },
     changed: ({ options: { label } }, news, why) => {
-      if (news === 'lost') log.warn({ server: label, reason: why }, `server ${label} is lost: ${why}`)
+      losses.set(label, news === 'lost' ? why : undefined)
+      if (news === 'lost') log.warn({ server: label, reason: why }, lostWords(label, why))
       else log.info({ server: label }, `server ${label} is back: ${why}`)
     },
   }
 }
 
-function createWriter(servers: readonly Server[], config: ForwardConfig): Writer {
+function createWriter(servers: readonly Server[], config: ForwardConfig, losses: Losses): Writer {
   const balancer = new LoadBalancer(servers, Math.random)
   const stopWatching = watchServers(servers, { type: config.heartbeat_type, intervalMs: config.heartbeat_interval })
   const options = {
@@ -80,6 +108,7 @@ function createWriter(servers: readonly Server[], config: ForwardConfig): Writer
   }
   return {
     write: (batch, signal) => deliver(encodeMessages(batch, options), balancer.order(), signal),
+    watchParts: (changed) => losses.watch(changed),
     async close() {
       stopWatching()
       for (const server of servers) server.dropIdle()

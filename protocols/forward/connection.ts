@@ -96,8 +96,6 @@ export class Connection implements Spender {
       leftOut: (reason, count, why) => options.refusals.leftOut(this.#peer, reason, count, why),
     })
     budget.spenders.add(this)
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true)
     socket.on('end', () => this.#peerEnd())
     socket.on('drain', () => this.#drained())
     // A reset is no news: what was not acknowledged comes again.

@@ -59,6 +59,11 @@ export interface StreamListener {
 
 /** How long a TLS handshake may take, in ms. */
 const HANDSHAKE_MS = 10_000
+/**
+ * Who says nothing for so long, in ms, is asked by the kernel whether it is still there: ten times, a second between.
+ * The system's own two hours would keep the file of each peer that has vanished.
+ */
+const KEEPALIVE_MS = 30_000
 /** What a peer without an address is called. */
 const LOCAL_PEER = 'a local process'
 
@@ -77,7 +82,8 @@ export async function listenStream(options: StreamListenOptions): Promise<Stream
   const tlsOptions = tls === undefined ? undefined : await readCertificates(tls, key.replace(/\.listen$/, ''))
   const secure = tlsOptions && createTlsServer({ ...tlsOptions, handshakeTimeout: HANDSHAKE_MS })
   if (secure !== undefined) door.secure(secure)
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => door.knock(socket))
+  const alive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }
+  const server = createServer({ allowHalfOpen: true, ...alive }, (socket) => door.knock(socket))
   const address = await bind(server, options)
   // Accepting can fail for want of open files; it goes on when some are closed.
   server.on('error', (error) => context.log.warn({ reason: error.message }, 'a connection could not be accepted'))

@@ -78,7 +78,7 @@ export function statusText(report: StatusReport, nowMs: number): string {
   const { version, node, pid, state, startedMs, configFile, buffer } = report
   const started = `${dayOf(startedMs)} ${clockTime(startedMs).slice(0, 8)}`
   const share = Math.round((100 * buffer.bytes) / Math.max(1, buffer.limitBytes))
-  const problems = report.outputs.filter((output) => output.state !== 'ok')
+  const problems = report.outputs.filter(({ state, lastError }) => state !== 'ok' || lastError !== undefined)
   return [
     `logboom ${version} on ${node}, ${state} since ${started} (${age((nowMs - startedMs) / 1000)}), process ${pid}\n`,
     `configuration ${configFile ?? 'none: the embedded default'}\n`,

@@ -20,7 +20,7 @@ export interface OutputReport {
   readonly match: string
   /** `ok`, `retrying`, `blocked`, `restarting`. */
   readonly state: string
-  /** In words, when the state is not `ok`. */
+  /** In words, when the state is not `ok`; with `ok`, which part of the destination is missing. */
   readonly lastError: string | undefined
   /** Wall clock of the next try while retrying, ms since 1970. */
   readonly nextTryMs: number | undefined

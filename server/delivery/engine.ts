@@ -84,7 +84,7 @@ export async function runDelivery(parts: DeliveryParts): Promise<void> {
   const health = createHealthBoard((news) => {
     parts.stats.set('blocked', news.state === 'blocked' ? 1 : 0)
     parts.onHealth(news)
-  })
+  }, parts.writer)
   const batchParts = { ...parts, first, secondary, health, stop, abandon, changed: keeper.refresh }
   const seats = createSeats(limits.concurrency)
   const rounds = createRounds(parts.output)

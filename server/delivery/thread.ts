@@ -127,7 +127,9 @@ async function run(parts: Opened): Promise<void> {
     },
     lagLimit: order.lagLimit,
     onOpen: ({ redeliver, rewind }) => {
-      desk = openDesk({ redeliver, rewind }, parts.deadLetters, () => health?.lastError)
+      desk = openDesk({ redeliver, rewind }, parts.deadLetters, () =>
+        health?.state === 'ok' ? undefined : health?.lastError,
+      )
       tell({ kind: 'opened' })
     },
     signal: stop.signal,

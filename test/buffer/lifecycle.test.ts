@@ -145,11 +145,15 @@ test('a buffer that is full of what is done lets go even of the chunk it writes 
   await buffer.close()
 })
 
-test('a message larger than the buffer may be is refused, not kept waiting', async () => {
+test('a message larger than the buffer may be is refused alone, and not kept waiting', async () => {
   using folder = temporaryFolder()
   const buffer = await openBuffer(folder.path, { maxSizeBytes: 4_096 })
-  await assert.rejects(buffer.append(stream(0, 1, { padBytes: 5_000 })), { code: 'LB-B003' })
-  await buffer.append(stream(0, 1))
+  const reader = await readerOf(buffer)
+  const before = buffer.append(stream(0, 1))
+  const tooLarge = assert.rejects(buffer.append(stream(1, 1, { padBytes: 5_000 })), { code: 'LB-B003' })
+  await Promise.all([before, tooLarge, buffer.append(stream(2, 1))])
+  assert.deepEqual(await drain(reader), [0, 2])
+  await reader.close()
   await buffer.close()
 })
 

@@ -48,6 +48,13 @@ it('says what is wrong, without what would move a terminal', () => {
   assert.match(text, /^ {2}! search: HTTP 429␇$/m)
 })
 
+it('says which part of a destination is missing while the output goes on', () => {
+  const outputs = [outputReport('next', { lastError: 'server primary is lost: connect ECONNREFUSED' })]
+  const text = statusText({ ...calm, outputs }, 0)
+  assert.match(text, /^ {2}next .* ok /m)
+  assert.match(text, /^ {2}! next: server primary is lost: connect ECONNREFUSED$/m)
+})
+
 it('shows who was turned away of late', () => {
   const knock = { at: new Date(3_000).toISOString(), input: 'forward', peer: '10.0.0.4', code: 'LB-D001' }
   const doorbell = [

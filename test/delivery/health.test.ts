@@ -17,6 +17,20 @@ test('a blocked source stands before one that is tried again, whichever came fir
   assert.equal(news.length, 2)
 })
 
+test('a part that is missing is told while the output goes on, behind what keeps it from going on', () => {
+  const { board, news } = setUp()
+  board.trouble('parts', 'ok', 'server primary is lost')
+  assert.deepEqual(board.health(), { state: 'ok', lastError: 'server primary is lost' })
+  board.trouble('destination', 'retrying', 'down')
+  assert.deepEqual(board.health(), { state: 'retrying', lastError: 'down' })
+  board.recovered('destination')
+  board.recovered('parts')
+  assert.deepEqual(
+    news.map(({ lastError }) => lastError),
+    ['server primary is lost', 'down', 'server primary is lost', undefined],
+  )
+})
+
 test('the same trouble again is no news', () => {
   const { board, news } = setUp()
   board.trouble('destination', 'retrying', 'down')

@@ -4,4 +4,5 @@
  */
 export const ABSENT: Readonly<Record<string, string>> = {
   F17: 'needs a memory cgroup that root may write; containers without one get this line instead',
+  packets: 'need root with NET_ADMIN, and /dev/net/tun; without them F26 to F31 are made by a proxy, and say so',
 }

@@ -9,6 +9,11 @@ export const STRIDE = number('LOGBOOM_TEST_STRIDE', 5, 1)
 /** Power cuts of F3. */
 export const POWER_CUTS = number('LOGBOOM_TEST_POWER_CUTS', 10, 40)
 
+/** How long an agent is parted from its primary in F26 and F28, ms. */
+export const PARTITION_MS = 1_000 * number('LOGBOOM_TEST_PARTITION_SECONDS', 5, 60)
+/** How often the way to the primary comes and goes in F29, every four seconds. */
+export const FLAPS = number('LOGBOOM_TEST_FLAPS', 4, 60)
+
 /** Length of the soak, ms: `60s`, `10m`, `2h`. */
 export const SOAK_MS = durationMs(process.env.LOGBOOM_TEST_SOAK ?? '60s')
 

@@ -1,10 +1,13 @@
 /** F14, F15. Files of the buffer that are lost, old, or of another version. */
 import assert from 'node:assert/strict'
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
+import { createSite, ROOT } from '../e2e/program.ts'
+import { startBulkSink } from '../load/bulk-sink.ts'
 import { createOracle } from './oracle.ts'
+import { reportFault } from './report.ts'
 
 test('F14: cursors deleted, damaged, and an older copy of them: events come again, under the same ids', async (t) => {
   const oracle = await createOracle(t, { refuseEvery: 997 })
@@ -61,3 +64,37 @@ test('F15: a buffer of a later version is refused and not touched; an earlier FO
   program = await oracle.start()
   await oracle.judge(program, 'F15', 1, 'a later version')
 })
+
+/** In each of the files `test/golden/buffer/v*.chunk`, under this id. */
+const GOLDEN = { events: 8, id: '000102030405060708090a0b', name: '0000000000000064.chunk' }
+
+for (const version of [1, 2]) {
+  test(`F15: what a buffer of version ${version} has left is delivered, and new events behind it`, async (t) => {
+    const sink = await startBulkSink({ keyed: true })
+    t.after(() => sink.close())
+    const search = { type: 'elasticsearch', match: '**', url: sink.url, index: 'logs' }
+    const site = await createSite(t, { outputs: { search } })
+    mkdirSync(path.join(site.bufferPath, 'chunks'), { recursive: true })
+    cpSync(path.join(ROOT, `test/golden/buffer/v${version}.chunk`), path.join(site.bufferPath, 'chunks', GOLDEN.name))
+    const lines = `logboom-buffer ${version}\nid ${GOLDEN.id}\nfloor 0\n`
+    const crc = crc32(lines).toString(16).padStart(8, '0')
+    writeFileSync(path.join(site.bufferPath, 'FORMAT'), `${lines}crc ${crc}\n`)
+    const program = await site.start()
+    await program.until('delivering the old', () => sink.stats.documents >= GOLDEN.events, 60_000)
+    const sent = await site.run(['send', 'app.new', '--port', String(site.forwardPort)], 'new\n')
+    assert.equal(sent.code, 0, sent.stderr)
+    await program.until('delivering the new', () => sink.stats.documents > GOLDEN.events, 60_000)
+    await program.untilDrained()
+    assert.equal(await program.metric('logboom_ledger_unaccounted_events'), 0)
+    const doubled = sink.stats.documents - GOLDEN.events - 1
+    reportFault({
+      fault: 'F15',
+      tried: 1,
+      acked: GOLDEN.events,
+      lost: 0,
+      doubled,
+      note: `version ${version} taken over`,
+    })
+    assert.equal(doubled, 0)
+  })
+}

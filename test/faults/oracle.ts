@@ -35,6 +35,8 @@ export interface OracleOptions {
   /** Events whose number is a multiple of it are refused by the bulk sink, and must be dead letters. */
   readonly refuseEvery?: number
   readonly batch?: number
+  /** Where clients connect to; the program's forward input on loopback where it is left out. */
+  readonly address?: { readonly host: string; readonly port: number }
   readonly settings?: Readonly<Partial<Record<SinkName, object>>>
 }
 
@@ -132,8 +134,7 @@ export class Oracle {
     const connection = this.#lanes.length
     const plan = {
       ...this.#plan,
-      host: '127.0.0.1',
-      port: this.site.forwardPort,
+      ...(this.#options.address ?? { host: '127.0.0.1', port: this.site.forwardPort }),
       mode: 'packed' as const,
       ack: true,
       window,

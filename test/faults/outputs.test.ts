@@ -11,13 +11,13 @@ const MEMORY_GROWTH_MAX_MIB = 64
 const LAG_MAX_S = 5
 const openFiles = (program: Program) => readdirSync(`/proc/${program.pid}/fd`).length
 
-test('F18: all outputs down until the buffer is full: back-pressure, no growth, then all in order', async (t) => {
+test('F18: all outputs down until the buffer is full: back-pressure, no growth, kills, all in order', async (t) => {
   const oracle = await createOracle(t, {
     batch: 200,
     config: { buffer: { max_size: '32MiB', chunk_size: '1MiB' } },
     settings: { bulk: { concurrency: 1 } },
   })
-  const program = await oracle.start()
+  let program = await oracle.start()
   oracle.sink.fault(503, Number.MAX_SAFE_INTEGER)
   const client = oracle.client()
   const isFull = async () => (await program.status()).reasons.some((reason) => reason.includes('full'))
@@ -28,10 +28,25 @@ test('F18: all outputs down until the buffer is full: back-pressure, no growth, 
   assert.equal(oracle.acked, before.acked, 'acknowledged although the buffer is full')
   assert.ok(program.memoryMiB().now - before.memory < MEMORY_GROWTH_MAX_MIB, `${program.memoryMiB().now} MiB`)
   assert.ok(openFiles(program) <= before.files + 2, `${openFiles(program)} open files after ${before.files}`)
+  await program.kill()
+  // It is full, so it is not ready; what it has is counted anew.
+  program = oracle.spawn()
+  await program.until(
+    'up',
+    async () => (await fetch(`${program.adminUrl}/livez`).catch(() => undefined))?.ok === true,
+    60_000,
+  )
+  await program.until('full again', isFull, 60_000)
+  const atLeast = oracle.acked
   oracle.sink.fault(503, 0)
-  await program.until('acknowledging again', () => oracle.acked > before.acked, 60_000)
+  await program.until('acknowledging again', () => oracle.acked > atLeast, 60_000)
+  // After a crash it is as full as its files are, and no fuller.
+  await program.kill()
+  program = await oracle.start()
+  const { acked } = oracle
+  await program.until('acknowledging after the second crash', () => oracle.acked > acked, 60_000)
   await client.end()
-  await oracle.judge(program, 'F18', 1, `full at ${before.acked} events`)
+  await oracle.judge(program, 'F18', 1, `full at ${before.acked} events, killed twice`)
   assert.equal(oracle.bulk.disordered, 0, 'out of order')
 })
 

@@ -38,7 +38,7 @@ function complaintsOf({ buffer, outputs }: StatusReport): string[] {
   const nextTry = ({ nextTryMs }: OutputReport) =>
     nextTryMs === undefined ? '' : ` · next try in ${age(Math.max(0, (nextTryMs - Date.now()) / 1000))}`
   const ofOutputs = outputs
-    .filter(({ state }) => state !== 'ok')
+    .filter(({ state, lastError }) => state !== 'ok' || lastError !== undefined)
     .map((output) => `${output.name} ${output.state}: ${output.lastError ?? 'no reason known'}${nextTry(output)}`)
   return buffer.trouble === undefined ? ofOutputs : [`buffer: ${buffer.trouble}`, ...ofOutputs]
 }

@@ -171,7 +171,10 @@ test('a server that takes bytes and keeps silent is lost after hard_timeout, and
   const standby = await startServer()
   const servers = [serverAt(silent.port), serverAt(standby.port, { standby: true })]
   const writer = await openWriter(t, servers, { hard_timeout: 100 })
+  const words: (string | undefined)[] = []
+  writer.watchParts!((news) => words.push(news))
   assert.deepEqual(await writer.write(THREE, NO_SIGNAL), ACCEPTED)
+  assert.deepEqual(words, [undefined, `server 127.0.0.1:${silent.port} is lost: it gave no sign in time`])
   assert.deepEqual(await writer.write(batchOf({ n: 3 }), NO_SIGNAL), ACCEPTED)
   assert.equal(silent.sockets.length, 1, 'what is lost is not tried again')
   assert.deepEqual(await recordsOf(standby, 4), [0, 1, 2, 3])
