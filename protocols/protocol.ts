@@ -4,6 +4,7 @@ import type { Emit, MarkStore, Spool } from '../server/core/event.ts'
 import type { ConfigOf, Described, Fields } from '../server/core/fields.ts'
 import type { Logger } from '../server/core/log.ts'
 import type { InputStats } from '../server/core/metrics.ts'
+import type { InheritedSockets } from './listening/inherited-sockets.ts'
 
 /** All a protocol knows of the rest. */
 export interface InputContext {
@@ -17,6 +18,8 @@ export interface InputContext {
   readonly stats: InputStats
   readonly log: Logger
   readonly clock: Clock
+  /** Sockets that were handed over to the program; left out where there are none. */
+  readonly inherited?: InheritedSockets
   /**
    * Where an input of this type listens (`127.0.0.1:9880`), so that one who is at the wrong port can be told; undefined
    * when there is none. Left out where there is nobody to ask.

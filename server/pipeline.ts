@@ -8,11 +8,14 @@ import path from 'node:path'
 import type { EventBuffer } from '../buffer/buffer.ts'
 import { openFileBuffer } from '../buffer/file-buffer.ts'
 import type { OutputContext } from '../outputs/output.ts'
+import { type InheritedSockets, inheritSockets } from '../protocols/listening/inherited-sockets.ts'
+import { LISTEN_VARIABLES, readListenFds } from '../protocols/listening/listen-fds.ts'
 import type { Listener } from '../protocols/protocol.ts'
 import { startAdmin } from './admin/admin.ts'
 import { watchEventLoop } from './admin/event-loop.ts'
 import type { Config, InputConfig, OutputConfig, SecondaryConfig } from './config/config.ts'
 import { systemClock } from './core/clock.ts'
+import { LogboomError } from './core/errors.ts'
 import type { Logger } from './core/log.ts'
 import { createInputStats, type InputStats } from './core/metrics.ts'
 import type { EventSearch } from './core/search.ts'
@@ -39,7 +42,10 @@ export interface RunningOutput {
  * Throws LogboomError: the buffer is locked, an address is taken, an output cannot be opened.
  */
 export async function startPipeline(config: Config, log: Logger): Promise<Pipeline> {
-  const pipeline = new Pipeline(config, log)
+  const inherited = await inheritSockets(readListenFds(process.env, process.pid), log)
+  // They are not for the programs that this one may start.
+  for (const variable of LISTEN_VARIABLES) delete process.env[variable]
+  const pipeline = new Pipeline(config, inherited, log)
   try {
     await pipeline.start()
   } catch (error) {
@@ -50,6 +56,7 @@ export async function startPipeline(config: Config, log: Logger): Promise<Pipeli
 }
 
 export class Pipeline {
+  readonly #inherited: InheritedSockets
   readonly #log: Logger
   readonly #inputs = new Map<string, RunningInput>()
   readonly #outputs = new Map<string, RunningOutput>()
@@ -61,8 +68,9 @@ export class Pipeline {
   /** Undefined while it is opened: recovery may take a while. */
   #opened: EventBuffer | undefined
 
-  constructor(config: Config, log: Logger) {
+  constructor(config: Config, inherited: InheritedSockets, log: Logger) {
     this.#config = config
+    this.#inherited = inherited
     this.#log = log
   }
 
@@ -79,7 +87,12 @@ export class Pipeline {
       outputs: readersOf(this.#config).map((output) => output.name),
     })
     for (const output of readersOf(this.#config)) await this.#addOutput(output)
-    for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
+    try {
+      for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
+    } finally {
+      // Also when an address is taken: it is perhaps by the very socket that was meant for it.
+      this.#warnOfUnusedSockets()
+    }
     this.#state = 'running'
   }
 
@@ -113,6 +126,7 @@ export class Pipeline {
     for (const output of newOutputs) await this.#addOutput(output)
     for (const { listener } of this.#inputs.values()) await listener.reload?.()
     for (const input of newInputs) await this.#addInput(input, stats.get(input.name) ?? createInputStats())
+    this.#warnOfUnusedSockets()
     // An output that was changed keeps its seat meanwhile, so that nothing is deleted before it reads on.
     for (const { name } of oldOutputs) if (!this.#outputs.has(name)) this.#buffer.leave(name)
   }
@@ -120,6 +134,7 @@ export class Pipeline {
   /** Stops taking in, finishes what is in flight within the configured limit, keeps the rest in the buffer. */
   async close(): Promise<void> {
     this.#state = 'draining'
+    await this.#inherited.close()
     await Promise.all([...this.#inputs.keys()].map((name) => this.#removeInput(name)))
     await Promise.all([...this.#outputs.keys()].map((name) => this.#removeOutput(name)))
     await this.#opened?.close()
@@ -153,6 +168,7 @@ export class Pipeline {
       stats,
       log: this.#log.child({ input: input.name }),
       clock: systemClock,
+      inherited: this.#inherited,
       addressOf: (type) => this.#addressOf(type),
     })
     this.#inputs.set(input.name, { config: input, listener, stats })
@@ -195,6 +211,13 @@ export class Pipeline {
     await output?.delivery.close(this.#config.shutdownLimitMs)
     await output?.search?.close()
     this.#outputs.delete(name)
+  }
+
+  #warnOfUnusedSockets(): void {
+    for (const socket of this.#inherited.unused()) {
+      const error = new LogboomError('LB-S014', { socket })
+      this.#log.warn({ code: error.code, socket }, `${error.message}. ${error.help}`)
+    }
   }
 
   #warnOfFixedParts(next: Config): void {

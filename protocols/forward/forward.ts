@@ -61,7 +61,10 @@ async function bind(config: ForwardConfig, context: InputContext, clients: Known
     try {
       return {
         listener,
-        closeHeartbeat: await answerHeartbeats(address, config.allow && createAllowList(config.allow)),
+        closeHeartbeat: await answerHeartbeats(address, {
+          allow: config.allow && createAllowList(config.allow),
+          inherited: context.inherited,
+        }),
       }
     } catch (error) {
       await listener.close()

@@ -2,12 +2,13 @@
  * Receives datagrams: binds the sockets, gives them memory, counts what the kernel had to drop. What a datagram means
  * is the matter of the one who listens.
  */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { formatAddress } from '../../server/core/address.ts'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { HostPort } from '../../server/core/fields.ts'
 import type { InputContext } from '../protocol.ts'
 import { type AllowList, peerAddress } from './allow-list.ts'
+import type { Receive } from './inherited-datagrams.ts'
 import { KernelDrops } from './kernel-drops.ts'
 
 export interface DatagramListenOptions {
@@ -20,8 +21,7 @@ export interface DatagramListenOptions {
   readonly receiveBufferBytes: number
   /** More than one share the address (SO_REUSEPORT), each with its memory; the kernel spreads senders over them. */
   readonly sockets: number
-  /** The datagram is the receiver's own. It must not throw. */
-  readonly receive: (datagram: Buffer, from: RemoteInfo) => void
+  readonly receive: Receive
 }
 
 export interface DatagramListener {
@@ -42,14 +42,14 @@ const DROPS_INTERVAL_MS = 1_000
 /** Throws LogboomError LB-S001 when the address is taken, LB-S002 when it may not be opened. */
 export async function listenDatagrams(options: DatagramListenOptions): Promise<DatagramListener> {
   const { listen, context } = options
-  const sockets = await open(options)
-  const address = { host: listen.host, port: sockets[0]!.address().port }
-  for (const socket of sockets) receiveFrom(socket, options)
+  const { sockets, port, drops, leave } = (await takeInherited(options)) ?? (await openOwn(options))
+  const address = { host: listen.host, port }
+  for (const socket of sockets) socket.setRecvBufferSize(options.receiveBufferBytes)
   warnOfSmallMemory(sockets[0]!, options)
-  const counting = countDrops(new KernelDrops(address.port), context)
+  const counting = countDrops(drops, context)
   const close = async () => {
     await counting.stop()
-    await Promise.all(sockets.map(closeSocket))
+    await leave()
   }
   let closing: Promise<void> | undefined
   return {
@@ -66,7 +66,40 @@ export async function listenDatagrams(options: DatagramListenOptions): Promise<D
   }
 }
 
-async function open({ listen, key, sockets }: DatagramListenOptions): Promise<Socket[]> {
+interface Receiving {
+  readonly sockets: readonly Socket[]
+  readonly port: number
+  readonly drops: KernelDrops
+  leave(): Promise<void>
+}
+
+/** One socket, however many were asked for: no other could share an address that was opened without. */
+async function takeInherited(options: DatagramListenOptions): Promise<Receiving | undefined> {
+  const { listen, context } = options
+  const inherited = await context.inherited?.datagrams(listen)
+  if (inherited === undefined) return undefined
+  const dropped = await inherited.take(receiver(options)).catch((error: unknown) => refuse(error, options))
+  context.stats.rejected.buffer += dropped
+  const leave = async () => inherited.leave()
+  return { sockets: [inherited.socket], port: listen.port, drops: inherited.drops, leave }
+}
+
+async function openOwn(options: DatagramListenOptions): Promise<Receiving> {
+  const sockets = await open(options)
+  const receive = receiver(options)
+  for (const socket of sockets) {
+    socket.on('error', (error) =>
+      options.context.log.warn({ reason: error.message }, 'a datagram could not be received'),
+    )
+    socket.on('message', receive)
+  }
+  const { port } = sockets[0]!.address()
+  const leave = async () => void (await Promise.all(sockets.map(closeSocket)))
+  return { sockets, port, drops: new KernelDrops(port), leave }
+}
+
+async function open(options: DatagramListenOptions): Promise<Socket[]> {
+  const { listen, sockets } = options
   const opened: Socket[] = []
   try {
     if (sockets > 1 && listen.port !== 0) await closeSocket(await bind(listen, false))
@@ -76,10 +109,14 @@ async function open({ listen, key, sockets }: DatagramListenOptions): Promise<So
     return opened
   } catch (error) {
     await Promise.all(opened.map(closeSocket))
-    const { code, message } = error as NodeJS.ErrnoException
-    const details = { address: formatAddress(listen), key, reason: message }
-    throw new LogboomError(code === 'EADDRINUSE' ? 'LB-S001' : 'LB-S002', details, { cause: error })
+    return refuse(error, options)
   }
+}
+
+function refuse(error: unknown, { listen, key }: DatagramListenOptions): never {
+  const { code, message } = error as NodeJS.ErrnoException
+  const details = { address: formatAddress(listen), key, reason: message }
+  throw new LogboomError(code === 'EADDRINUSE' ? 'LB-S001' : 'LB-S002', details, { cause: error })
 }
 
 /** A port that is shared is never refused as taken: that is why it is tried alone before. */
@@ -100,15 +137,14 @@ async function bind({ host, port }: HostPort, isShared: boolean): Promise<Socket
   }
 }
 
-function receiveFrom(socket: Socket, { allow, context, receive, receiveBufferBytes }: DatagramListenOptions): void {
+/** Counts what comes, and lets in who is allowed. */
+function receiver({ allow, context, receive }: DatagramListenOptions): Receive {
   const { stats } = context
-  socket.setRecvBufferSize(receiveBufferBytes)
-  socket.on('error', (error) => context.log.warn({ reason: error.message }, 'a datagram could not be received'))
-  socket.on('message', (datagram, from) => {
+  return (datagram, from) => {
     stats.bytes += datagram.length
     if (allow !== undefined && !allow.has(peerAddress({ remoteAddress: from.address }))) stats.rejected.denied += 1
     else receive(datagram, from)
-  })
+  }
 }
 
 /** Linux gives at most net.core.rmem_max, and reports twice of what it gives: half of it is for its own use. */

@@ -8,6 +8,7 @@ import { formatAddress } from '../../server/core/address.ts'
 import { type ErrorDetails, type KnockCode, LogboomError } from '../../server/core/errors.ts'
 import type { Address, HostPort } from '../../server/core/fields.ts'
 import type { InputContext } from '../protocol.ts'
+import { ACCEPT_OPTIONS } from './accept-options.ts'
 import { type AllowList, peerAddress } from './allow-list.ts'
 import { leavesFiles, openFilesLimit } from './open-files.ts'
 import { type CertificateWatch, readCertificates, type TlsConfig, watchCertificates } from './tls.ts'
@@ -59,11 +60,6 @@ export interface StreamListener {
 
 /** How long a TLS handshake may take, in ms. */
 const HANDSHAKE_MS = 10_000
-/**
- * Who says nothing for so long, in ms, is asked by the kernel whether it is still there: ten times, a second between.
- * The system's own two hours would keep the file of each peer that has vanished.
- */
-const KEEPALIVE_MS = 30_000
 /** What a peer without an address is called. */
 const LOCAL_PEER = 'a local process'
 
@@ -77,16 +73,12 @@ export function peerName(socket: { readonly remoteAddress?: string | undefined }
  * cannot be used.
  */
 export async function listenStream(options: StreamListenOptions): Promise<StreamListener> {
-  const { listen, key, tls, context } = options
+  const { listen, key, tls } = options
   const door = new Door(options)
   const tlsOptions = tls === undefined ? undefined : await readCertificates(tls, key.replace(/\.listen$/, ''))
   const secure = tlsOptions && createTlsServer({ ...tlsOptions, handshakeTimeout: HANDSHAKE_MS })
   if (secure !== undefined) door.secure(secure)
-  const alive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }
-  const server = createServer({ allowHalfOpen: true, ...alive }, (socket) => door.knock(socket))
-  const address = await bind(server, options)
-  // Accepting can fail for want of open files; it goes on when some are closed.
-  server.on('error', (error) => context.log.warn({ reason: error.message }, 'a connection could not be accepted'))
+  const { address, stop } = await open(options, (socket) => door.knock(socket))
   const certificates = tls && secure && watch(tls, secure, options)
   const kind = 'path' in listen ? '' : secure === undefined ? ' tcp' : ' tls'
   return {
@@ -95,8 +87,7 @@ export async function listenStream(options: StreamListenOptions): Promise<Stream
     reload: async () => certificates?.reload(),
     close: async () => {
       certificates?.close()
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      await Promise.all([closed, door.close()])
+      await Promise.all([stop(), door.close()])
     },
   }
 }
@@ -106,18 +97,41 @@ function watch(tls: TlsConfig, secure: TlsServer, { key, context }: StreamListen
   return watchCertificates(tls, { key: key.replace(/\.listen$/, ''), log: context.log, use })
 }
 
-async function bind(server: Server, { listen, key, unixMode = UNIX_MODE }: StreamListenOptions): Promise<Address> {
+interface Accepting {
+  readonly address: Address
+  /** Resolves when no more is accepted. */
+  stop(): Promise<void>
+}
+
+async function open(options: StreamListenOptions, accept: (socket: Socket) => void): Promise<Accepting> {
+  const { listen, key, context } = options
   try {
-    if ('path' in listen) {
-      await listenUnix(server, listen.path, unixMode)
-      return listen
-    }
-    return { host: listen.host, port: await listenTcp(server, listen) }
+    const inherited = await context.inherited?.stream(listen)
+    if (inherited === undefined) return await openOwn(options, accept)
+    await inherited.take(accept)
+    return { address: listen, stop: async () => inherited.leave() }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const details = { address: formatAddress(listen), key, reason: message }
     throw new LogboomError(code === 'EADDRINUSE' ? 'LB-S001' : 'LB-S002', details, { cause: error })
   }
+}
+
+async function openOwn(options: StreamListenOptions, accept: (socket: Socket) => void): Promise<Accepting> {
+  const { listen, unixMode = UNIX_MODE, context } = options
+  const server = createServer(ACCEPT_OPTIONS, accept)
+  const stop = () => new Promise<void>((resolve) => server.close(() => resolve()))
+  // Accepting can fail for want of open files; it goes on when some are closed.
+  const warn = () =>
+    server.on('error', (error) => context.log.warn({ reason: error.message }, 'a connection could not be accepted'))
+  if ('path' in listen) {
+    await listenUnix(server, listen.path, unixMode)
+    warn()
+    return { address: listen, stop }
+  }
+  const port = await listenTcp(server, listen)
+  warn()
+  return { address: { host: listen.host, port }, stop }
 }
 
 function listenTcp(server: Server, { host, port }: HostPort): Promise<number> {

@@ -32,9 +32,20 @@ function fail(reason) {
   process.exitCode = 1
 }
 
-function runWith(node) {
+/**
+ * Sockets that were handed over to this process go on to the next one, which must find its own number in LISTEN_PID: a
+ * shell, which becomes it, knows that number. [sd_listen_fds(3)]
+ */
+function start(node, words) {
   const { spawn } = require('node:child_process')
-  const child = spawn(node, [...NODE_OPTIONS, __filename, ...process.argv.slice(2)], { stdio: 'inherit' })
+  const { LISTEN_PID, LISTEN_FDS } = process.env
+  if (LISTEN_PID !== `${process.pid}`) return spawn(node, words, { stdio: 'inherit' })
+  const stdio = Array.from({ length: 3 + (Number(LISTEN_FDS) || 0) }, (_, fd) => (fd < 3 ? 'inherit' : fd))
+  return spawn('/bin/sh', ['-c', 'LISTEN_PID=$$ exec "$0" "$@"', node, ...words], { stdio })
+}
+
+function runWith(node) {
+  const child = start(node, [...NODE_OPTIONS, __filename, ...process.argv.slice(2)])
   // Ctrl-C at a terminal reaches the child by itself; twice would mean "at once".
   const isTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
   const forward = (signal) => (signal === 'SIGINT' && isTerminal) || child.kill(signal)

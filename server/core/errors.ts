@@ -133,6 +133,17 @@ export const ERRORS = {
     text: 'the kernel dropped {count} datagrams that came faster than they were read',
     help: 'They are counted as `kernel_drop`. Raise net.core.rmem_max and `receive_buffer`, or send over TCP.',
   },
+  'LB-S013': {
+    name: 'BadListenFds',
+    exit: 78,
+    text: 'LISTEN_FDS is `{found}`, not a number of sockets up to {most}',
+    help: 'It is set by who hands sockets over, as systemd does. Unset LISTEN_PID and LISTEN_FDS to start without.',
+  },
+  'LB-S014': {
+    name: 'SocketWithoutInput',
+    text: 'no input listens on the socket that was handed over: {socket}',
+    help: 'Who sends there waits in vain. Make `listen` of an input the same as in the `.socket` unit, or take it out.',
+  },
 
   'LB-A001': {
     name: 'BadRequest',

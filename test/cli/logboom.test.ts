@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
@@ -89,6 +99,23 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     assert.deepEqual([words.join(''), code], ['up\ngot it\n', 7])
   })
 }
+
+test('an old Node hands on the sockets that were handed over to it', oldOnly, async () => {
+  const script = `
+    const { readlinkSync } = await import('node:fs')
+    const { LISTEN_PID, LISTEN_FDS } = process.env
+    const links = [3, 4].map((fd) => readlinkSync('/proc/self/fd/' + fd))
+    console.log(JSON.stringify([LISTEN_PID === String(process.pid), LISTEN_FDS, links]))`
+  const files = ['a', 'b'].map((name) => path.join(directory, name))
+  const descriptors = files.map((file) => openSync(file, 'w'))
+  const stdio = ['ignore', 'pipe', 'inherit', ...descriptors] as const
+  const env = { ...process.env, LISTEN_FDS: '2', LISTEN_PID: '0' }
+  const words = ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', oldNode!, project(script, { withNode: true })]
+  const child = spawn('/bin/sh', words, { stdio: [...stdio], env })
+  for (const fd of descriptors) closeSync(fd)
+  const [output] = (await once(child.stdout!.setEncoding('utf8'), 'data')) as [string]
+  assert.deepEqual(JSON.parse(output), [true, '2', files])
+})
 
 test('a child that a signal ends is told apart from one that fails', oldOnly, async () => {
   const shim = project(`process.kill(process.pid, 'SIGKILL')`, { withNode: true })

@@ -8,6 +8,7 @@ import { installSearch, type SearchKind } from './launchers/elasticsearch-instal
 import { goGelfSender, graypySender, logstashGelfSender } from './launchers/gelf-senders.ts'
 import { installKafka } from './launchers/kafka.ts'
 import { installKinesis } from './launchers/kinesis.ts'
+import { kubernetesValidator } from './launchers/kubernetes-validator.ts'
 import { installMongo } from './launchers/mongodb.ts'
 import { installS3 } from './launchers/s3.ts'
 import { fluencySender, fluentLoggerJavaSender, forwardGoSender, goSender, pythonSender } from './launchers/senders.ts'
@@ -36,7 +37,7 @@ async function install(): Promise<void> {
   for (const kind of SEARCH) await attempt(() => installSearch(kind))
   for (const install of [installS3, installMongo, installKinesis, installKafka]) await attempt(install)
   for (const get of [pythonSender, goSender, forwardGoSender]) await attempt(get)
-  for (const get of [fluentLoggerJavaSender, fluencySender]) await attempt(get)
+  for (const get of [fluentLoggerJavaSender, fluencySender, kubernetesValidator]) await attempt(get)
   for (const get of [graypySender, goGelfSender, logstashGelfSender]) await attempt(get)
 }
 

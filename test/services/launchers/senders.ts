@@ -51,7 +51,8 @@ export async function goSender(): Promise<Sender> {
   return (port, tag, message) => run(program, [`${port}`, tag, message])
 }
 
-async function buildGo(name: string): Promise<string> {
+/** Builds a program of this folder once. Throws Unavailable. */
+export async function buildGo(name: string): Promise<string> {
   const go = findGo()
   const folder = await installOnce(`${name}-1`, (into) => {
     cpSync(sourceOf(name), into, { recursive: true })

@@ -1,0 +1,141 @@
+/** The aggregator of `deploy/examples/file-in-a-container` with real destinations, and pods as the processes in them. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { killAtExit } from '../../e2e/kill-at-exit.ts'
+import { Program, ROOT } from '../../e2e/program.ts'
+import { findProgram, needPrograms } from '../../services/launchers/availability.ts'
+import { run } from '../../services/launchers/docker.ts'
+import { type SearchServer, startSearch } from '../../services/launchers/elasticsearch.ts'
+import { KEYS, type S3Server, startS3 } from '../../services/launchers/s3.ts'
+import { freePort } from '../../services/launchers/server-process.ts'
+
+export const EXAMPLE = path.join(ROOT, 'deploy', 'examples', 'file-in-a-container')
+const POLL_MS = 50
+
+export interface Site {
+  readonly folder: string
+  readonly search: SearchServer
+  readonly archive: S3Server
+  readonly aggregator: Program
+  readonly forwardPort: number
+}
+
+/** Everything ends with the test. Throws Unavailable. */
+export async function startSite(t: TestContext): Promise<Site> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'logboom-file-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const search = await startSearch('elasticsearch8')
+  t.after(() => search.close())
+  const archive = await startS3()
+  t.after(() => archive.close())
+  const forwardPort = await freePort()
+  const adminPort = await freePort()
+  const aggregator = new Program({
+    args: ['run', '-c', path.join(EXAMPLE, 'aggregator.yaml')],
+    folder,
+    adminUrl: `http://127.0.0.1:${adminPort}`,
+    forwardPort,
+    env: {
+      ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+      FORWARD_LISTEN: `127.0.0.1:${forwardPort}`,
+      BUFFER: path.join(folder, 'aggregator'),
+      SEARCH_URL: search.url,
+      ARCHIVE_URL: archive.endpoint,
+      ARCHIVE_ACCESS_KEY: KEYS.accessKeyId,
+      ARCHIVE_SECRET_KEY: KEYS.secretAccessKey,
+      ARCHIVE_WINDOW: '5s',
+      ARCHIVE_GRACE: '1s',
+    },
+  })
+  t.after(() => aggregator.kill())
+  await aggregator.untilReady()
+  return { folder, search, archive, aggregator, forwardPort }
+}
+
+/** The containers of one Pod, as processes that share a folder. */
+export class Pod {
+  readonly name: string
+  readonly logFile: string
+  readonly #folder: string
+  readonly #forwardPort: number
+  #app: ChildProcess | undefined
+  tailer: Program | undefined
+  /** Rotations that have happened. */
+  rotations = 0
+
+  constructor(t: TestContext, { folder, forwardPort }: Site, name: string) {
+    this.name = name
+    this.#folder = path.join(folder, name)
+    this.#forwardPort = forwardPort
+    mkdirSync(path.join(this.#folder, 'log'), { recursive: true })
+    this.logFile = path.join(this.#folder, 'log', 'events.log')
+    writeFileSync(
+      this.#logrotateConf,
+      this.#moved(readFileSync(path.join(EXAMPLE, 'logrotate/logrotate.conf'), 'utf8')),
+    )
+    t.after(async () => {
+      this.#app?.kill('SIGKILL')
+      await this.tailer?.kill()
+    })
+  }
+
+  get #pidFile(): string {
+    return path.join(this.#folder, 'log', 'app.pid')
+  }
+
+  get #logrotateConf(): string {
+    return path.join(this.#folder, 'logrotate.conf')
+  }
+
+  #moved(text: string): string {
+    return text.replaceAll('/var/log/app', path.join(this.#folder, 'log'))
+  }
+
+  /** Writes so many lines and ends. */
+  startApp(lines: number, intervalMs: number): { readonly ended: Promise<unknown> } {
+    const settings = { LOG_FILE: this.logFile, PID_FILE: this.#pidFile }
+    const env = { ...process.env, ...settings, LINES: `${lines}`, INTERVAL_MS: `${intervalMs}` }
+    const app = spawn(process.execPath, [path.join(EXAMPLE, 'app/app.mjs')], {
+      env,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    killAtExit(app)
+    this.#app = app
+    return { ended: once(app, 'exit') }
+  }
+
+  async startTailer(): Promise<void> {
+    const adminPort = await freePort()
+    this.tailer = new Program({
+      args: ['run', '-c', path.join(EXAMPLE, 'tailer.yaml')],
+      folder: this.#folder,
+      adminUrl: `http://127.0.0.1:${adminPort}`,
+      forwardPort: 0,
+      env: {
+        POD_NAME: this.name,
+        ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+        LOG_FILE: this.logFile,
+        BUFFER: path.join(this.#folder, 'tailer'),
+        AGGREGATOR_HOST: '127.0.0.1',
+        AGGREGATOR_PORT: `${this.#forwardPort}`,
+      },
+    })
+    await this.tailer.untilReady()
+  }
+
+  /** As cron does. Waits until the file is large enough, so that it is a rotation; then until the app has a new file. */
+  async rotate(): Promise<void> {
+    needPrograms({ logrotate: 'logrotate' })
+    while (!existsSync(this.logFile) || readFileSync(this.logFile).length <= 1_024) await sleep(POLL_MS)
+    const state = path.join(this.#folder, 'logrotate.state')
+    const { code, stderr } = await run(findProgram('logrotate')!, ['--state', state, this.#logrotateConf])
+    if (code !== 0 || stderr.includes('error')) throw new Error(`logrotate: ${code} ${stderr}`)
+    while (!existsSync(this.logFile)) await sleep(POLL_MS)
+    this.rotations += 1
+  }
+}
