@@ -4,12 +4,15 @@ import { randomInt } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { output } from '../../outputs/kinesis/kinesis.ts'
 import type { ConfigOf } from '../../server/core/fields.ts'
-import { testOutput } from '../conformance/output.ts'
+import { makeBatch } from '../conformance/make-batch.ts'
+import { outputContext, testOutput } from '../conformance/output.ts'
 import { connectForward } from '../e2e/forward-client.ts'
 import { startLoad } from '../e2e/load-run.ts'
 import { createSite } from '../e2e/program.ts'
 import { createRandom } from '../random.ts'
+import { need } from './launchers/availability.ts'
 import { createStream, KEYS, type KinesisServer, readStream, startKinesis } from './launchers/kinesis.ts'
+import { kinesisDeaggregator } from './launchers/kinesis-deaggregator.ts'
 
 const EVENTS = Number(process.env.LOGBOOM_TEST_EVENTS ?? 100_000)
 const SEED = Number(process.env.LOGBOOM_TEST_SEED ?? randomInt(2 ** 31))
@@ -66,6 +69,24 @@ describe('conformance', () => {
       }
     },
   })
+})
+
+test("aggregated records are taken apart by AWS' own decoder, and all events are in them", async (t) => {
+  const deaggregate = await need(t, kinesisDeaggregator)
+  if (deaggregate === undefined) return
+  await createStream(server.client, 'aggregated', 2)
+  const writer = await output.open({ ...configFor('aggregated'), aggregate: true }, outputContext())
+  t.after(() => writer.close())
+  const events = Array.from({ length: 2_000 }, (_, n) => ({ record: { n, log: 'x'.repeat(n % 300) } }))
+  const written = await writer.write(makeBatch([{ events }]), new AbortController().signal)
+  assert.deepEqual(written, { rejected: [], pending: [] })
+  const records = await readStream(server.client, 'aggregated')
+  assert.ok(records.length > 1 && records.length < events.length / 50, `${records.length} records`)
+  const numbers = records.flatMap(({ bytes }) => deaggregate(bytes)).map((text) => JSON.parse(text).n as number)
+  assert.deepEqual(
+    numbers.sort((a, b) => a - b),
+    events.map(({ record }) => record.n),
+  )
 })
 
 const sequenceOf = (text: string) => JSON.parse(text).sequence as number

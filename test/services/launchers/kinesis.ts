@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import {
+  type _Record,
   CreateStreamCommand,
   DescribeStreamSummaryCommand,
   GetRecordsCommand,
@@ -106,7 +107,13 @@ export async function createStream(client: KinesisClient, StreamName: string, Sh
 
 export interface StoredRecord {
   readonly data: string
+  readonly bytes: Buffer
   readonly key: string
+}
+
+function storedRecord({ Data, PartitionKey }: _Record): StoredRecord {
+  const bytes = Buffer.from(Data!)
+  return { data: bytes.toString(), bytes, key: PartitionKey! }
 }
 
 /** Every record of a stream, shard by shard. */
@@ -118,7 +125,7 @@ export async function readStream(client: KinesisClient, StreamName: string): Pro
     let { ShardIterator: iterator } = await client.send(new GetShardIteratorCommand(place))
     for (;;) {
       const { Records = [], NextShardIterator } = await client.send(new GetRecordsCommand({ ShardIterator: iterator }))
-      records.push(...Records.map((it) => ({ data: Buffer.from(it.Data!).toString(), key: it.PartitionKey! })))
+      records.push(...Records.map(storedRecord))
       iterator = NextShardIterator
       if (Records.length === 0 || iterator === undefined) break
     }
