@@ -6,6 +6,7 @@ import {
   LATENCY_BUCKETS_S,
   METRICS,
   type MetricName,
+  PEER_DIRECTIONS,
   REJECT_REASONS,
 } from '../core/metrics.ts'
 import type { OutputCounter, OutputStats } from '../core/output-stats.ts'
@@ -59,6 +60,12 @@ function rejected(scrape: Scrape): readonly Sample[] {
   )
 }
 
+function peerChunks(scrape: Scrape): readonly Sample[] {
+  return inputStats(scrape).flatMap(({ name, stats }) =>
+    PEER_DIRECTIONS.map((direction) => ({ labels: { input: name, direction }, value: stats.peerChunks[direction] })),
+  )
+}
+
 function oldestAgeSeconds(stats: OutputStats, nowMs: number): number {
   const receivedMs = stats.get('oldestReceivedMs')
   return receivedMs > 0 ? Math.max(0, (nowMs - receivedMs) / 1000) : 0
@@ -96,6 +103,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_input_rejected_total: rejected,
   logboom_input_connections: eachInput((stats) => stats.connections),
   logboom_input_files: eachInput((stats) => stats.files),
+  logboom_input_peer_chunks_total: peerChunks,
   logboom_buffer_bytes: ({ sources }) => single(sources.buffer().bytes),
   logboom_buffer_limit_bytes: ({ sources }) => single(sources.buffer().limitBytes),
   logboom_buffer_chunks: ({ sources }) => single(sources.buffer().chunks),
