@@ -141,7 +141,7 @@ test('what lags too far is parked, frees the buffer, and is delivered when the o
   t.after(() => clearInterval(sampling))
   buffer.leave('another')
   await writeFile(own('down'), '')
-  await append(400)
+  await append(120)
   await until(() => stats.get('parked') > 0 && buffer.status().bytes < 128 * 1_024)
   assert.ok(stats.get('parkedEvents') > 0)
   assert.equal(stats.get('parkedEvents'), (await Array.fromAsync(readDeadLetters(own('parked')))).length)

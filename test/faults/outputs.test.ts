@@ -9,6 +9,7 @@ import { createOracle } from './oracle.ts'
 
 const MEMORY_GROWTH_MAX_MIB = 64
 const LAG_MAX_S = 5
+const PARK_KILLS = 4
 const openFiles = (program: Program) => readdirSync(`/proc/${program.pid}/fd`).length
 
 test('F18: all outputs down until the buffer is full: back-pressure, no growth, kills, all in order', async (t) => {
@@ -48,6 +49,36 @@ test('F18: all outputs down until the buffer is full: back-pressure, no growth, 
   await client.end()
   await oracle.judge(program, 'F18', 1, `full at ${before.acked} events, killed twice`)
   assert.equal(oracle.bulk.disordered, 0, 'out of order')
+})
+
+test('F18: what lags is parked and frees the buffer; kill -9 meanwhile, and while it is delivered', async (t) => {
+  const lag = { on_lag: 'park', lag_limit: { size: '2MiB' }, retry_max_interval: '1s' }
+  const oracle = await createOracle(t, {
+    batch: 200,
+    config: { buffer: { max_size: '16MiB', chunk_size: '1MiB' } },
+    settings: { bulk: { ...lag, batch: { events: 2_000 } } },
+  })
+  oracle.sink.fault(503, Number.MAX_SAFE_INTEGER)
+  let program = await oracle.start()
+  const client = oracle.client({ rate: 5_000 })
+  const parked = async () => (await program.output('bulk')).parkedEvents
+  for (let kill = 1; kill <= PARK_KILLS; kill += 1) {
+    const before = await parked()
+    await program.until('parking', async () => (await parked()) > before, 60_000)
+    await program.kill()
+    program = await oracle.start()
+  }
+  await client.end()
+  const hasRoom = async () => (await program.status()).buffer.bytes < 4 * 2 ** 20
+  await program.until('no more than the limit in the buffer', hasRoom, 60_000)
+  const most = await parked()
+  oracle.sink.fault(503, 0)
+  const delivered = () => program.metric('logboom_parked_events_removed_total', 'result="delivered"')
+  await program.until('delivering what is parked', async () => (await delivered()) > 0, 60_000)
+  await program.kill()
+  program = await oracle.start()
+  await program.until('rid of all that is parked', async () => (await parked()) === 0, 120_000)
+  await oracle.judge(program, 'F18', PARK_KILLS + 1, `${most} events were parked`)
 })
 
 test('F19: one output takes everything and answers nothing: the others lag less than five seconds', async (t) => {
