@@ -12,6 +12,7 @@ import { startAdmin } from './admin/admin.ts'
 import { watchEventLoop } from './admin/event-loop.ts'
 import type { Config, InputConfig, OutputConfig } from './config/config.ts'
 import { systemClock } from './core/clock.ts'
+import { collectGarbage } from './core/garbage.ts'
 import type { Logger } from './core/log.ts'
 import { createInputStats, type InputStats } from './core/metrics.ts'
 import type { EventSearch } from './core/search.ts'
@@ -73,6 +74,7 @@ export class Pipeline {
   async start(): Promise<void> {
     this.#admin = await this.#startAdmin()
     for (const output of this.#config.outputs) await this.#addOutput(output)
+    await collectGarbage()
     for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
     this.#state = 'running'
   }
