@@ -19,7 +19,7 @@ import type { EventSearch } from './core/search.ts'
 import type { RunState, StatusReport } from './core/status.ts'
 import type { Delivery } from './delivery/delivery.ts'
 import { startDelivery } from './delivery/start-delivery.ts'
-import { reportStatus } from './status-report.ts'
+import { bufferStatus, reportStatus } from './status-report.ts'
 import { VERSION } from './version.ts'
 
 export interface RunningInput {
@@ -35,16 +35,11 @@ export interface RunningOutput {
 }
 
 /**
- * Starts everything, the listeners last.
+ * Starts everything: the admin side first, so that `/readyz` can say what is waited for, the listeners last.
  * Throws LogboomError: the buffer is locked, an address is taken, an output cannot be opened.
  */
 export async function startPipeline(config: Config, log: Logger): Promise<Pipeline> {
-  const buffer = await openFileBuffer(config.buffer, {
-    log: log.child({ part: 'buffer' }),
-    clock: systemClock,
-    outputs: config.outputs.map((output) => output.name),
-  })
-  const pipeline = new Pipeline(config, buffer, log)
+  const pipeline = new Pipeline(config, log)
   try {
     await pipeline.start()
   } catch (error) {
@@ -55,7 +50,6 @@ export async function startPipeline(config: Config, log: Logger): Promise<Pipeli
 }
 
 export class Pipeline {
-  readonly #buffer: EventBuffer
   readonly #log: Logger
   readonly #inputs = new Map<string, RunningInput>()
   readonly #outputs = new Map<string, RunningOutput>()
@@ -64,15 +58,26 @@ export class Pipeline {
   #config: Config
   #state: RunState = 'starting'
   #admin: { close(): Promise<void> } | undefined
+  /** Undefined while it is opened: recovery may take a while. */
+  #opened: EventBuffer | undefined
 
-  constructor(config: Config, buffer: EventBuffer, log: Logger) {
+  constructor(config: Config, log: Logger) {
     this.#config = config
-    this.#buffer = buffer
     this.#log = log
+  }
+
+  get #buffer(): EventBuffer {
+    if (this.#opened === undefined) throw new Error('the buffer is not open yet')
+    return this.#opened
   }
 
   async start(): Promise<void> {
     this.#admin = await this.#startAdmin()
+    this.#opened = await openFileBuffer(this.#config.buffer, {
+      log: this.#log.child({ part: 'buffer' }),
+      clock: systemClock,
+      outputs: this.#config.outputs.map((output) => output.name),
+    })
     for (const output of this.#config.outputs) await this.#addOutput(output)
     await collectGarbage()
     for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
@@ -87,7 +92,7 @@ export class Pipeline {
       startedMs: this.#startedMs,
       inputs: this.#inputs,
       outputs: this.#outputs,
-      buffer: this.#buffer,
+      buffer: bufferStatus(this.#opened),
     })
   }
 
@@ -118,7 +123,7 @@ export class Pipeline {
     this.#state = 'draining'
     await Promise.all([...this.#inputs.keys()].map((name) => this.#removeInput(name)))
     await Promise.all([...this.#outputs.keys()].map((name) => this.#removeOutput(name)))
-    await this.#buffer.close()
+    await this.#opened?.close()
     await this.#admin?.close()
     this.#eventLoop.close()
   }
@@ -132,7 +137,7 @@ export class Pipeline {
       inputs: () => this.#inputs.values().map(({ config, stats }) => ({ name: config.name, stats })),
       outputs: () => outputs.values().map(({ config, delivery }) => ({ name: config.name, stats: delivery.stats })),
       desks: () => new Map(outputs.values().map(({ config, delivery }) => [config.name, delivery.desk])),
-      buffer: () => this.#buffer.status(),
+      buffer: () => bufferStatus(this.#opened),
       eventLoopDelaySeconds: () => this.#eventLoop.longestSeconds(),
       get search() {
         return outputs.values().find((output) => output.search !== undefined)?.search
