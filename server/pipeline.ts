@@ -16,6 +16,7 @@ import { watchEventLoop } from './admin/event-loop.ts'
 import type { Config, InputConfig, OutputConfig, SecondaryConfig } from './config/config.ts'
 import { systemClock } from './core/clock.ts'
 import { LogboomError } from './core/errors.ts'
+import { collectGarbage } from './core/garbage.ts'
 import type { Logger } from './core/log.ts'
 import { createInputStats, type InputStats } from './core/metrics.ts'
 import type { EventSearch } from './core/search.ts'
@@ -87,6 +88,7 @@ export class Pipeline {
       outputs: readersOf(this.#config).map((output) => output.name),
     })
     for (const output of readersOf(this.#config)) await this.#addOutput(output)
+    await collectGarbage()
     try {
       for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
     } finally {

@@ -2,6 +2,8 @@
 import type { Transform } from 'node:stream'
 import { constants, createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { MalformedError } from '../../server/core/msgpack.ts'
+import type { BufferPool } from '../encoding/buffer-pool.ts'
+import { gunzipInto } from './gunzip.ts'
 import { BombError, LIMITS } from './limits.ts'
 import type { Compression } from './message.ts'
 import { ZstdFrames } from './zstd-frames.ts'
@@ -13,16 +15,28 @@ export function sniffCompression(bytes: Uint8Array, start: number, end: number):
   return zstd && bytes[start + 2] === 0x2f && bytes[start + 3] === 0xfd ? 'zstd' : 'none'
 }
 
+export interface Inflated {
+  readonly bytes: Uint8Array
+  /** The buffer of the pool that the bytes lie in, if they do. */
+  readonly lent: Buffer | undefined
+}
+
 /**
  * Unpacks a small body on the spot: cheaper than a stream, and over in some milliseconds.
  * @returns undefined when the body or what it holds is too large for that.
  * @throws MalformedError, BombError.
  */
-export function inflateAtOnce(body: Uint8Array, kind: 'gzip' | 'zstd', limitBytes: number): Uint8Array | undefined {
+export function inflateAtOnce(
+  body: Uint8Array,
+  kind: 'gzip' | 'zstd',
+  limitBytes: number,
+  pool: BufferPool,
+): Inflated | undefined {
   if (body.length > LIMITS.inflateAtOnceBytes) return undefined
   const maxOutputLength = Math.min(LIMITS.inflatedAtOnceBytes, limitBytes)
   try {
-    return kind === 'gzip' ? gunzipSync(body, { maxOutputLength }) : inflateZstd(body, maxOutputLength)
+    if (kind === 'gzip') return inflateGzip(body, maxOutputLength, pool)
+    return { bytes: inflateZstd(body, maxOutputLength), lent: undefined }
   } catch (error) {
     if (error instanceof MalformedError) throw error
     if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw notCompressed(error, kind)
@@ -33,6 +47,30 @@ export function inflateAtOnce(body: Uint8Array, kind: 'gzip' | 'zstd', limitByte
 
 function notCompressed(error: unknown, kind: string): MalformedError {
   return new MalformedError(`the entries are not ${kind}: ${(error as Error).message}`)
+}
+
+/** No byte of deflate becomes more than this. [RFC 1951: 258 bytes for a length and a distance of one bit each] */
+const DEFLATE_RATIO_MAX = 1_032
+
+/**
+ * Into memory as large as the end of the body says that it has to be; a lie there costs no more memory than the bytes
+ * that were sent allow for, and zlib's own way.
+ */
+function inflateGzip(body: Uint8Array, maxOutputLength: number, pool: BufferPool): Inflated {
+  const said = gzipLength(body) + 1
+  if (said <= Math.min(maxOutputLength, body.length * DEFLATE_RATIO_MAX)) {
+    const lent = pool.take(said)
+    const length = gunzipInto(body, lent)
+    if (length !== undefined) return { bytes: lent.subarray(0, length), lent }
+    pool.give(lent)
+  }
+  return { bytes: gunzipSync(body, { maxOutputLength }), lent: undefined }
+}
+
+/** Length of the last member's content: ISIZE, the last four bytes. [RFC 1952, 2.3.1] */
+function gzipLength(body: Uint8Array): number {
+  const at = body.length - 4
+  return at < 0 ? 0 : (body[at]! | (body[at + 1]! << 8) | (body[at + 2]! << 16) | (body[at + 3]! << 24)) >>> 0
 }
 
 /** zstd frames that want a larger window than this are refused, as RFC 9659 allows. */

@@ -152,12 +152,15 @@ export class Intake {
       this.#emitPacked(this.#envelopeOf(message), own)
       return undefined
     }
-    const inflated = inflateAtOnce(body, kind, this.#options.decompressionBytes)
+    const { pool, decompressionBytes } = this.#options
+    const inflated = inflateAtOnce(body, kind, decompressionBytes, pool)
     if (inflated === undefined) {
       const own = this.#own(message)
       return this.#inflate(this.#envelopeOf(message), own, kind)
     }
-    this.#emitPacked(this.#envelopeOf(message), inflated)
+    const envelope = { ...this.#envelopeOf(message), lent: inflated.lent }
+    if (message.lent !== undefined) pool.give(message.lent)
+    this.#emitPacked(envelope, inflated.bytes)
     return undefined
   }
 

@@ -10,7 +10,7 @@ const { constants } = require('node:os')
 const NODE_MAJOR = 24
 const MAIN = path.join(__dirname, '..', 'main.ts')
 /** As in `npm start`: USR1 is not for the debugger, and young objects are few, so that more room for them is waste. */
-const NODE_OPTIONS = ['--disable-sigusr1', '--max-semi-space-size=4']
+const NODE_OPTIONS = ['--disable-sigusr1', '--max-semi-space-size=1']
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1']
 
 /** The binary of the npm package `node`, in this project's or a parent's node_modules. */

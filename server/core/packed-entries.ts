@@ -20,6 +20,9 @@ export const BAD_ENTRIES_MAX = 100_000
 /** The same of values that are no pairs, which no client sends and a single byte can be, in bytes checked at once. */
 const STRAYS_MAX = 1_000
 
+/** More than bytes in memory can hold, and small enough for V8 to count down from without an object for each number. */
+const ALL_ENTRIES = 2 ** 31 - 1
+
 /** What `checkEntries` found; made once and used again. */
 export interface EntriesCheck {
   /** Good entries. */
@@ -49,7 +52,7 @@ export function checkEntries(
   end: number,
   limits: ScanLimits,
   out: EntriesCheck,
-  wanted: number = Number.MAX_SAFE_INTEGER,
+  wanted: number = ALL_ENTRIES,
 ): void {
   let at = start
   let count = 0

@@ -13,7 +13,7 @@ import type { FromThread, ThreadData, ToThread } from './thread.ts'
 /** A thread may not grow past this; it dies instead, and is started again. Batches are not part of it. */
 const THREAD_HEAP_MIB = 512
 /** Batches are views of memory outside the heap; young objects are few, and more space for them only costs memory. */
-const THREAD_YOUNG_MIB = 4
+const THREAD_YOUNG_MIB = 2
 /** A thread that lived this long was well: the pauses between restarts begin anew. */
 const STABLE_AFTER_MS = 60_000
 /** The part of the time to close that batches in flight get; the rest is for the cursor and the output's own end. */

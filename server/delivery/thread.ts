@@ -4,6 +4,7 @@ import type { OpenReader, Reader } from '../../buffer/buffer.ts'
 import type { Output, Writer } from '../../outputs/output.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Fields } from '../core/fields.ts'
+import { collectGarbage } from '../core/garbage.ts'
 import type { FilterReason } from '../core/metrics.ts'
 import { OutputStats } from '../core/output-stats.ts'
 import { createLogger } from '../logger.ts'
@@ -149,4 +150,7 @@ const opened = await openParts().catch((error: unknown) => {
   log.debug({ err: error }, 'the output cannot be opened')
   tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) })
 })
-if (opened !== undefined) await run(opened)
+if (opened !== undefined) {
+  await collectGarbage()
+  await run(opened)
+}

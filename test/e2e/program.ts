@@ -13,7 +13,7 @@ import { killAtExit } from './kill-at-exit.ts'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** As `npm start` begins it. */
-const COMMAND = ['--disable-sigusr1', '--max-semi-space-size=4', path.join(ROOT, 'server', 'cli', 'logboom.cjs')]
+const COMMAND = ['--disable-sigusr1', '--max-semi-space-size=1', path.join(ROOT, 'server', 'cli', 'logboom.cjs')]
 const READY_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 60_000
 const DRAIN_LIMIT_MS = 180_000

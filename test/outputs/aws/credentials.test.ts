@@ -64,7 +64,7 @@ const openKinesis: Open = (aws) => {
 const openS3: Open = (aws, directory) => {
   const object = { bucket: 'logs', key: undefined, compression: 'gzip', format: 'json' } as const
   const times = { window: 3_600_000, grace: 60_000, request_timeout: 5_000, flush_at_close: true, concurrency: 1 }
-  const limits = { max_size: 2 ** 20, staging_limit: 2 ** 20, path_style: true, create_bucket: false }
+  const limits = { max_size: 2 ** 20, staging_limit: 2 ** 20, path_style: true, create_bucket: false, event_id: false }
   return s3.open({ ...aws, ...object, ...times, ...limits }, outputContext(directory))
 }
 
