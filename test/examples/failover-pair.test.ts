@@ -224,7 +224,7 @@ async function keylessByRole({ stack, stores, t }: Check): Promise<void> {
   assert.ok(forwarder.asked() > 0)
   reportRow(
     'B6',
-    `S3 without a key in configuration or environment: a task's role was asked ${forwarder.asked()} times`,
+    `S3 without a key in configuration or environment: the role of a task gave it (asked ${forwarder.asked()}×)`,
   )
 }
 
