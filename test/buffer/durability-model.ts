@@ -30,9 +30,6 @@ export class Model {
   acked(first: number, count: number): void {
     for (let i = 0; i < count; i++) this.#acked.add(first + i)
   }
-  get unacked(): number {
-    return this.#sent.size - this.#acked.size
-  }
   damaged(numbers: Iterable<number>): void {
     for (const number of numbers) this.#damaged.add(number)
   }

@@ -106,6 +106,18 @@ test('a chunk that was only begun, and comes back beside a new id of the buffer,
     ],
   }))
 
+test('what could not be made durable at a start, and was sent again since, may be missing afterwards', () =>
+  live({
+    seed: 0,
+    steps: [
+      { do: 'append', count: 1, padBytes: 0, named: false },
+      { do: 'fault', call: 'write', nth: 2, bytes: -1 },
+      { do: 'crash', kind: 'kill', calls: 1 },
+      { do: 'append', count: 1, padBytes: 0, named: true },
+      { do: 'again' },
+    ],
+  }))
+
 /** Changes the calls of files whose name fits. */
 function onFiles(files: FileSystem, fits: RegExp, change: (open: OpenFile) => Partial<OpenFile>): FileSystem {
   return {
