@@ -2,7 +2,7 @@
  * The oracle: clients that send numbered events and note the acks, a reader for every sink, and one rule.
  *
  *   acked ⊆ delivered ∪ dead letters · nothing invented · bytes equal · no event under two event ids
- *   an event that is sent when the fault is over arrives everywhere within FRESH_LIMIT_MS
+ *   an event that is sent when the fault is over arrives everywhere; FRESH_LIMIT_MS never pass without any arriving
  *
  * Standard output has no event ids: after a crash it repeats what the cursor had not passed, so its doubles are not
  * counted. Every test of `test/faults` with a client ends with `judge`.
@@ -166,7 +166,12 @@ export class Oracle {
     const event = { connection, number: 1 }
     const live = [...(this.sinks.includes('bulk') ? [this.bulk] : []), ...(this.#hasScreen ? [this.screen] : [])]
     const isThere = () => live.every((tally) => tally.has(event))
-    await program.until('delivering a fresh event', isThere, FRESH_LIMIT_MS)
+    // What waits before it may be much on a busy machine: as long as that moves, so does the fresh event.
+    while (!isThere()) {
+      const before = this.#arrived
+      const isMoving = () => isThere() || this.#arrived > before
+      await program.until('delivering a fresh event, or one before it', isMoving, FRESH_LIMIT_MS)
+    }
   }
 
   /** A fresh event flows, all is drained, and the rule holds; what it cost is reported under the fault's name. */
@@ -192,6 +197,12 @@ export class Oracle {
     if (event === undefined || !this.#wasSent(event) || !this.#comparison.isDocument(document, event))
       tally.complain(document)
     else tally.add(event)
+  }
+
+  /** What has come to the sinks, doubles and all. */
+  get #arrived(): number {
+    const { documents, conflicts } = this.sink.stats
+    return documents + conflicts + this.screen.distinct + this.screen.doubled
   }
 
   get #hasScreen(): boolean {

@@ -1,5 +1,7 @@
 /** F16, F17, F42, F43. What ends a process: another one, the kernel, an operator, a fault in the program itself. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -108,7 +110,16 @@ async function startUntilReady(oracle: Oracle): Promise<Program> {
 }
 
 const PRELOAD = fileURLToPath(new URL('./throw-later.ts', import.meta.url))
-const throwing = (text: string) => ({ env: { NODE_OPTIONS: `--import ${PRELOAD}`, LOGBOOM_TEST_THROW: text } })
+const signOf = ({ site }: Oracle) => path.join(site.folder, 'throw')
+
+/** A program that throws now that it is ready. */
+async function startThrowing(oracle: Oracle, text: string): Promise<Program> {
+  const sign = signOf(oracle)
+  const env = { NODE_OPTIONS: `--import ${PRELOAD}`, LOGBOOM_TEST_THROW: `${text} ${sign}` }
+  const program = await oracle.start({ env })
+  writeFileSync(sign, '')
+  return program
+}
 
 test('F43: an uncaught exception or rejection ends the process; a thread is started again', async (t) => {
   const oracle = await createOracle(t, { sinks: ['bulk', 'screen'] })
@@ -123,12 +134,12 @@ test('F43: an uncaught exception or rejection ends the process; a thread is star
 })
 
 async function diesOf(oracle: Oracle, what: string): Promise<void> {
-  const { code, signal } = await oracle.spawn(throwing(`main ${what}`)).end()
+  const { code, signal } = await (await startThrowing(oracle, `main ${what}`)).end()
   assert.notEqual(code ?? signal, 0, `it went on after an uncaught ${what}`)
 }
 
 async function restartsAfter(t: TestContext, oracle: Oracle, what: string): Promise<void> {
-  const program = await oracle.start(throwing(`thread ${what}`))
+  const program = await startThrowing(oracle, `thread ${what}`)
   await program.until('telling of a thread that died', () => program.stderr.includes('LB-S004'), LIMIT_MS)
   t.diagnostic(`a thread died of a ${what} and was started again`)
   await untilMore(program, oracle, 1_000)

@@ -13,8 +13,8 @@ import type { ReportLine } from './report.ts'
 import { tableOf } from './table.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-/** By hand a soak may take hours. */
-const TEST_LIMIT_MS = process.env.CI === 'true' ? 600_000 : 24 * 3_600_000
+/** By hand a soak may take hours; in CI a machine that others use too may need several times what a quiet one does. */
+const TEST_LIMIT_MS = process.env.CI === 'true' ? 1_200_000 : 24 * 3_600_000
 /** Come first: without a judge, and faults, that can be trusted the rest says nothing. */
 const ORACLE = 'test/faults/oracle.test.ts'
 const LINK = ['test/faults/network/way.test.ts', 'test/faults/network/link.test.ts']

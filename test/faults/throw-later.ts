@@ -1,16 +1,29 @@
 /**
- * Loaded into the program before itself (`node --import`): throws what nobody catches, some time after the start, on
- * the main thread or on those of the outputs. LOGBOOM_TEST_THROW is `main` or `thread`, and `exception` or `rejection`.
+ * Loaded into the program before itself (`node --import`): throws what nobody catches, when the file of that name is
+ * there, on the main thread or on one of the outputs. LOGBOOM_TEST_THROW is `main` or `thread`, `exception` or
+ * `rejection`, and the file, which is taken away first: it throws once.
  */
+import { unlinkSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 
-const AFTER_MS = 2_500
-const [where, what] = (process.env.LOGBOOM_TEST_THROW ?? '').split(' ')
+const LOOK_MS = 50
+const [where, what, sign] = (process.env.LOGBOOM_TEST_THROW ?? '').split(' ')
+
+function isAsked(): boolean {
+  try {
+    unlinkSync(sign!)
+    return true
+  } catch {
+    return false
+  }
+}
 
 if ((where === 'main') === isMainThread) {
-  setTimeout(() => {
+  const timer = setInterval(() => {
+    if (!isAsked()) return
+    clearInterval(timer)
     const error = new Error(`asked to throw a ${what}`)
     if (what === 'exception') throw error
     void Promise.reject(error)
-  }, AFTER_MS).unref()
+  }, LOOK_MS).unref()
 }
