@@ -96,17 +96,27 @@ export class Pod {
     return text.replaceAll('/var/log/app', path.join(this.#folder, 'log'))
   }
 
-  /** Writes so many lines and ends. */
-  startApp(lines: number, intervalMs: number): { readonly ended: Promise<unknown> } {
-    const settings = { LOG_FILE: this.logFile, PID_FILE: this.#pidFile }
-    const env = { ...process.env, ...settings, LINES: `${lines}`, INTERVAL_MS: `${intervalMs}` }
-    const app = spawn(process.execPath, [path.join(EXAMPLE, 'app/app.mjs')], {
-      env,
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
+  startApp(intervalMs: number): void {
+    const settings = { LOG_FILE: this.logFile, PID_FILE: this.#pidFile, INTERVAL_MS: `${intervalMs}` }
+    const env = { ...process.env, ...settings }
+    const app = spawn(process.execPath, [path.join(EXAMPLE, 'app/app.mjs')], { env, stdio: 'inherit' })
     killAtExit(app)
     this.#app = app
-    return { ended: once(app, 'exit') }
+  }
+
+  /** TERM; resolves with the number of lines that it has written. */
+  async stopApp(): Promise<number> {
+    const app = this.#app!
+    app.kill('SIGTERM')
+    if (app.exitCode === null && app.signalCode === null) await once(app, 'exit')
+    return this.written()
+  }
+
+  /** Lines so far: the number in the last one, and one. */
+  written(): number {
+    const files = [this.logFile, `${this.logFile}.1`].filter((file) => existsSync(file))
+    const lines = files.map((file) => readFileSync(file, 'utf8').trimEnd().split('\n').at(-1)!).filter(Boolean)
+    return lines.length === 0 ? 0 : (JSON.parse(lines[0]!) as { i: number }).i + 1
   }
 
   async startTailer(): Promise<void> {
