@@ -29,8 +29,10 @@ export function banner(report: StatusReport, options: BannerOptions): string {
   return [`${bold(`logboom ${report.version}`)}  ${from}`, ...lines, ...tryLines(report), ''].join('\n')
 }
 
+/** Where senders reach it: that other instances have a door of their own is no news to them. */
 function addressOf(input: InputReport): string {
-  return [...new Set(input.addresses.map((address) => address.split(' ')[0]!))].join(', ')
+  const forSenders = input.addresses.filter((address) => !address.endsWith(' peers'))
+  return [...new Set(forSenders.map((address) => address.split(' ')[0]!))].join(', ')
 }
 
 const sendersOf = (input: InputReport) => KNOWN_SENDERS[input.type] ?? ''

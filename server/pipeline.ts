@@ -21,7 +21,7 @@ import type { EventSearch } from './core/search.ts'
 import type { RunState, StatusReport } from './core/status.ts'
 import type { Delivery } from './delivery/delivery.ts'
 import { startDelivery } from './delivery/start-delivery.ts'
-import { reportStatus } from './status-report.ts'
+import { bufferStatus, reportStatus } from './status-report.ts'
 import { VERSION } from './version.ts'
 
 export interface RunningInput {
@@ -37,19 +37,14 @@ export interface RunningOutput {
 }
 
 /**
- * Starts everything, the listeners last.
+ * Starts everything: the admin side first, so that `/readyz` can say what is waited for, the listeners last.
  * Throws LogboomError: the buffer is locked, an address is taken, an output cannot be opened.
  */
 export async function startPipeline(config: Config, log: Logger): Promise<Pipeline> {
   const inherited = await inheritSockets(readListenFds(process.env, process.pid), log)
   // They are not for the programs that this one may start.
   for (const variable of LISTEN_VARIABLES) delete process.env[variable]
-  const buffer = await openFileBuffer(config.buffer, {
-    log: log.child({ part: 'buffer' }),
-    clock: systemClock,
-    outputs: config.outputs.map((output) => output.name),
-  })
-  const pipeline = new Pipeline(config, { buffer, inherited, log })
+  const pipeline = new Pipeline(config, inherited, log)
   try {
     await pipeline.start()
   } catch (error) {
@@ -60,7 +55,6 @@ export async function startPipeline(config: Config, log: Logger): Promise<Pipeli
 }
 
 export class Pipeline {
-  readonly #buffer: EventBuffer
   readonly #inherited: InheritedSockets
   readonly #log: Logger
   readonly #inputs = new Map<string, RunningInput>()
@@ -70,16 +64,27 @@ export class Pipeline {
   #config: Config
   #state: RunState = 'starting'
   #admin: { close(): Promise<void> } | undefined
+  /** Undefined while it is opened: recovery may take a while. */
+  #opened: EventBuffer | undefined
 
-  constructor(config: Config, parts: { buffer: EventBuffer; inherited: InheritedSockets; log: Logger }) {
+  constructor(config: Config, inherited: InheritedSockets, log: Logger) {
     this.#config = config
-    this.#buffer = parts.buffer
-    this.#inherited = parts.inherited
-    this.#log = parts.log
+    this.#inherited = inherited
+    this.#log = log
+  }
+
+  get #buffer(): EventBuffer {
+    if (this.#opened === undefined) throw new Error('the buffer is not open yet')
+    return this.#opened
   }
 
   async start(): Promise<void> {
     this.#admin = await this.#startAdmin()
+    this.#opened = await openFileBuffer(this.#config.buffer, {
+      log: this.#log.child({ part: 'buffer' }),
+      clock: systemClock,
+      outputs: this.#config.outputs.map((output) => output.name),
+    })
     for (const output of this.#config.outputs) await this.#addOutput(output)
     try {
       for (const input of this.#config.inputs) await this.#addInput(input, createInputStats())
@@ -98,7 +103,7 @@ export class Pipeline {
       startedMs: this.#startedMs,
       inputs: this.#inputs,
       outputs: this.#outputs,
-      buffer: this.#buffer,
+      buffer: bufferStatus(this.#opened),
     })
   }
 
@@ -131,7 +136,7 @@ export class Pipeline {
     await this.#inherited.close()
     await Promise.all([...this.#inputs.keys()].map((name) => this.#removeInput(name)))
     await Promise.all([...this.#outputs.keys()].map((name) => this.#removeOutput(name)))
-    await this.#buffer.close()
+    await this.#opened?.close()
     await this.#admin?.close()
     this.#eventLoop.close()
   }
@@ -145,7 +150,7 @@ export class Pipeline {
       inputs: () => this.#inputs.values().map(({ config, stats }) => ({ name: config.name, stats })),
       outputs: () => outputs.values().map(({ config, delivery }) => ({ name: config.name, stats: delivery.stats })),
       desks: () => new Map(outputs.values().map(({ config, delivery }) => [config.name, delivery.desk])),
-      buffer: () => this.#buffer.status(),
+      buffer: () => bufferStatus(this.#opened),
       eventLoopDelaySeconds: () => this.#eventLoop.longestSeconds(),
       get search() {
         return outputs.values().find((output) => output.search !== undefined)?.search

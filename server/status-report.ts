@@ -15,22 +15,30 @@ export interface Parts {
   readonly startedMs: number
   readonly inputs: ReadonlyMap<string, RunningInput>
   readonly outputs: ReadonlyMap<string, RunningOutput>
-  readonly buffer: EventBuffer
+  readonly buffer: BufferStatus
 }
 
+/** Before it is opened nothing is known of it. */
+const UNOPENED: BufferStatus = {
+  ...{ bytes: 0, limitBytes: 0, chunks: 0, first: 0, next: 0, waiting: 0, duplicates: 0 },
+  trouble: 'it is being opened, and what a crash left is put in order',
+  recovered: { tornBytes: 0, damagedFrames: 0, damagedEvents: 0, quarantined: [] },
+}
+
+export const bufferStatus = (buffer: EventBuffer | undefined): BufferStatus => buffer?.status() ?? UNOPENED
+
 export function reportStatus({ config, state, startedMs, inputs, outputs, buffer }: Parts): StatusReport {
-  const bufferStatus = buffer.status()
   return {
     version: VERSION,
     node: config.node.id,
     pid: process.pid,
     state,
-    reasons: notReady(state, bufferStatus),
+    reasons: notReady(state, buffer),
     startedMs,
     configFile: config.file,
     inputs: [...inputs.values()].map(reportInput),
-    buffer: bufferStatus,
-    outputs: [...outputs.values()].map((output) => reportOutput(output, bufferStatus.next)),
+    buffer,
+    outputs: [...outputs.values()].map((output) => reportOutput(output, buffer.next)),
     doorbell: reportKnocks(inputs),
   }
 }

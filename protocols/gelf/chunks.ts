@@ -6,7 +6,8 @@
  *   | 1e 0f  |  message id  |  sequence  | count |  payload  |      sequence 0 to count - 1, count 1 to 128
  *   +--------+--------------+------------+-------+-----------+      [GELF, "Chunking"]
  *
- * A message is known by its id and the address of its sender, so that two senders with one id are two messages. Its
+ * A message is known by its id and the address of its sender, so that two senders with one id are two messages; with
+ * peers by its id alone, since a balancer may show another address to each of them. Its
  * chunks have to come within a time that begins with the first one. Memory is bounded, in all and for each address:
  * who needs more loses the oldest of the messages that are not whole, and those of others stay.
  */
@@ -24,6 +25,8 @@ export interface ChunkLimits {
   readonly messageBytes: number
   /** Of all that is not whole. */
   readonly pendingBytes: number
+  /** A message is known by its id alone. */
+  readonly isIdEnough: boolean
 }
 
 /** A message that is lost, since chunks of it are missing. */
@@ -68,6 +71,17 @@ export function isChunk(datagram: Uint8Array): boolean {
   return datagram[0] === 0x1e && datagram[1] === 0x0f
 }
 
+/** Whether it can be part of a message. @returns how many parts that has. @throws Fault LB-G003. */
+export function countOf(chunk: Uint8Array): number {
+  if (chunk.length < HEAD) throw malformed(`a chunk of ${chunk.length} bytes`)
+  const sequence = chunk[SEQUENCE]!
+  const count = chunk[COUNT]!
+  if (count === 0 || count > LIMITS.chunks || sequence >= count) {
+    throw malformed(`chunk ${sequence + 1} of ${count}`)
+  }
+  return count
+}
+
 export class ChunkAssembly {
   readonly #limits: ChunkLimits
   readonly #report: ChunkReport
@@ -97,14 +111,11 @@ export class ChunkAssembly {
 
   /** Takes a chunk, and keeps its memory. @returns the message when it is whole. @throws Fault LB-G003, LB-G004. */
   add(chunk: Buffer, peer: string, nowMs: number): Buffer | undefined {
-    if (chunk.length < HEAD) throw malformed(`a chunk of ${chunk.length} bytes`)
+    const count = countOf(chunk)
     const sequence = chunk[SEQUENCE]!
-    const count = chunk[COUNT]!
-    if (count === 0 || count > LIMITS.chunks || sequence >= count) {
-      throw malformed(`chunk ${sequence + 1} of ${count}`)
-    }
     this.sweep(nowMs)
-    const key = `${peer} ${chunk.toString('latin1', 2, SEQUENCE)}`
+    const id = chunk.toString('latin1', 2, SEQUENCE)
+    const key = this.#limits.isIdEnough ? id : `${peer} ${id}`
     const payload = chunk.subarray(HEAD)
     const known = this.#pending.get(key)
     if (known === undefined && this.#isDouble(key, sequence, count, payload)) return undefined

@@ -1,11 +1,14 @@
 /** The GELF input: what it is called, what can be set, and how it listens. */
 import type { ConfigFault, ConfigOf, Fields } from '../../server/core/fields.ts'
 import { allowField, badNetworks, NETWORK_EXPECTED } from '../listening/allow-list.ts'
+import { createDoorbell } from '../listening/doorbell.ts'
 import { listenForFrames } from '../listening/frame-input.ts'
 import { checkTls, tlsFields } from '../listening/tls.ts'
 import type { InputContext, Listener, Protocol } from '../protocol.ts'
 import { Frames } from './frames.ts'
-import { FOREIGN_TO_TCP, GelfIntake } from './intake.ts'
+import { FOREIGN_TO_TCP, GelfIntake, type GelfIntakeOptions } from './intake.ts'
+import { checkPeers, peersField } from './peers/peer-fields.ts'
+import type { Peers, PeersOptions } from './peers/peers.ts'
 
 const fields = {
   listen: {
@@ -64,6 +67,7 @@ const fields = {
   },
   allow: allowField,
   tls: tlsFields,
+  peers: peersField,
 } as const satisfies Fields
 
 export type GelfConfig = ConfigOf<typeof fields>
@@ -77,8 +81,8 @@ export const protocol: Protocol<typeof fields> = {
   listen,
 }
 
-function check({ allow, tls }: GelfConfig): ConfigFault[] {
-  const faults = checkTls(tls)
+function check({ allow, tls, peers, transport }: GelfConfig): ConfigFault[] {
+  const faults = [...checkTls(tls), ...checkPeers(peers, transport === 'udp+tcp' && tls === undefined)]
   for (const { index, text } of badNetworks(allow ?? [])) {
     faults.push({ key: ['allow', index], code: 'LB-C002', details: { ...NETWORK_EXPECTED, found: `\`${text}\`` } })
   }
@@ -92,19 +96,15 @@ async function listen(config: GelfConfig, context: InputContext): Promise<Listen
   // Imported here, so that a configuration without it does not load it.
   if (config.transport === 'http') return (await import('./http.ts')).listenHttp(config, context)
   let intake: GelfIntake | undefined
+  let peers: Peers | undefined
   const listener = await listenForFrames({
     ...{ config, context, takes: 'GELF', foreign: FOREIGN_TO_TCP },
     createFraming: () => new Frames(config.message_size_limit),
     createIntake(gather, doorbell) {
-      intake = new GelfIntake({
-        tag: config.tag,
-        timeoutMs: config.chunk_timeout,
-        messageBytes: config.message_size_limit,
-        inflatedBytes: config.decompression_size_limit,
-        pendingBytes: config.pending_size_limit,
-        ...{ gather, doorbell },
-        now: () => context.clock.now(),
-        monotonic: () => context.clock.monotonic(),
+      intake = createIntake(config, context, {
+        gather,
+        doorbell,
+        ...(config.peers !== undefined && { handOn: (chunk, sender) => peers?.handOn(chunk, sender) ?? false }),
       })
       return intake
     },
@@ -112,7 +112,39 @@ async function listen(config: GelfConfig, context: InputContext): Promise<Listen
   const sweeping = setInterval(() => intake?.sweep(), SWEEP_MS).unref()
   const close = async () => {
     clearInterval(sweeping)
+    await peers?.close()
     await listener.close()
   }
-  return { ...listener, close }
+  if (config.peers === undefined) return { ...listener, close }
+  try {
+    peers = await openPeers(config, context, (chunk, sender) => intake!.takeHandedOn(chunk, sender))
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { ...listener, addresses: [...listener.addresses, ...peers.addresses], close }
+}
+
+async function openPeers({ peers, receive_buffer }: GelfConfig, context: InputContext, take: PeersOptions['take']) {
+  const module = await import('./peers/peers.ts')
+  const doorbell = createDoorbell(context)
+  return module.openPeers({ config: peers!, context, doorbell, receiveBufferBytes: receive_buffer, take })
+}
+
+function createIntake(
+  config: GelfConfig,
+  { clock }: InputContext,
+  parts: Pick<GelfIntakeOptions, 'gather' | 'doorbell' | 'handOn'>,
+): GelfIntake {
+  return new GelfIntake({
+    tag: config.tag,
+    timeoutMs: config.chunk_timeout,
+    messageBytes: config.message_size_limit,
+    inflatedBytes: config.decompression_size_limit,
+    pendingBytes: config.pending_size_limit,
+    isIdEnough: config.peers !== undefined,
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    ...parts,
+  })
 }

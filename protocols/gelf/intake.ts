@@ -3,8 +3,8 @@ import { MalformedError } from '../../server/core/msgpack.ts'
 import type { GatherEntries } from '../encoding/gather-entries.ts'
 import type { Doorbell } from '../listening/doorbell.ts'
 import { recognise, type Spoken } from '../listening/first-bytes.ts'
-import type { FrameIntake } from '../listening/frame-input.ts'
-import { ChunkAssembly, type ChunkLimits, isChunk } from './chunks.ts'
+import { type FrameIntake, TOO_FAST } from '../listening/frame-input.ts'
+import { ChunkAssembly, type ChunkLimits, countOf, isChunk } from './chunks.ts'
 import type { Frames } from './frames.ts'
 import { Fault, malformed } from './limits.ts'
 import { MessageReader, skipBetween } from './message.ts'
@@ -19,6 +19,8 @@ export interface GelfIntakeOptions extends ChunkLimits {
   /** ms since 1970. */
   readonly now: () => number
   readonly monotonic: () => number
+  /** Where instances share a balancer: hands a chunk to the one that owns its message. False: that is this one. */
+  readonly handOn?: (chunk: Buffer, sender: string) => boolean
 }
 
 /** What begins so is no GELF, on TCP and as a datagram. */
@@ -52,8 +54,20 @@ export class GelfIntake implements FrameIntake<Frames> {
   }
 
   takeDatagram(datagram: Buffer, peer: string): void {
+    this.#takeDatagram(datagram, peer, this.#options.handOn)
+  }
+
+  /** Takes a chunk that another instance has handed on. It stays here, whoever owns its message. */
+  takeHandedOn(chunk: Buffer, sender: string): void {
+    const { gather, doorbell } = this.#options
+    if (!isChunk(chunk)) doorbell.knocked(sender, 'LB-G003', { reason: 'what was handed on is no chunk' })
+    else if (gather.isFull) doorbell.knocked(sender, 'LB-L004', { reason: TOO_FAST })
+    else this.#takeDatagram(chunk, sender, undefined)
+  }
+
+  #takeDatagram(datagram: Buffer, peer: string, handOn: GelfIntakeOptions['handOn']): void {
     try {
-      const message = isChunk(datagram) ? this.#chunks.add(datagram, peer, this.#options.monotonic()) : datagram
+      const message = isChunk(datagram) ? this.#takeChunk(datagram, peer, handOn) : datagram
       if (message === undefined) return
       const text = unpack(message, this.#options.inflatedBytes)
       if (this.#takeText(text, 0, text.length) === 0) throw malformed('it is empty')
@@ -62,6 +76,12 @@ export class GelfIntake implements FrameIntake<Frames> {
       if (spoken !== undefined && FOREIGN.has(spoken)) this.#options.doorbell.stranger(peer, spoken, 'GELF')
       else this.#refuse(error, peer)
     }
+  }
+
+  /** @returns the message, when it is whole and this instance's. What is whole by itself stays where it came. */
+  #takeChunk(chunk: Buffer, peer: string, handOn: GelfIntakeOptions['handOn']): Buffer | undefined {
+    if (handOn !== undefined && countOf(chunk) > 1 && handOn(chunk, peer)) return undefined
+    return this.#chunks.add(chunk, peer, this.#options.monotonic())
   }
 
   /** Gives up messages whose chunks have not come in time. */

@@ -23,6 +23,24 @@ export const LIMITS = {
   freelyInflatedBytes: MIB,
   /** ... and beyond that to so many times its size. */
   inflateRatio: 250,
+  peers: {
+    /** Of the shared key. */
+    keyLength: 16,
+    /** How often each instance says that it is there, in ms. */
+    beatMs: 1_000,
+    /** Who was silent for so long is away, in ms: three beats may be lost. */
+    awayMs: 3_500,
+    /** How far the clocks of two instances may differ, and how old an envelope may be, in ms. */
+    freshMs: 30_000,
+    /** Envelopes that may overtake one another. */
+    replayWindow: 4_096,
+    /** Of a chunk that is handed on: a datagram of IPv4 (65,507), less what is around it. */
+    chunkBytes: 65_425,
+    /** What waits for the network, in bytes; beyond it chunks are lost and counted. */
+    unsentBytes: 8 * MIB,
+    /** How often the names of members are looked up, in ms. */
+    lookUpMs: 5_000,
+  },
   /** Bodies of HTTP requests that are not answered yet, in bytes. */
   bodiesBytes: 64 * MIB,
   /** When a client that was answered 503 may come again, in s. */

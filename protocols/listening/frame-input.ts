@@ -43,6 +43,8 @@ export interface FrameInputOptions<F extends Framing> {
 
 /** Bytes of entries that are not durable yet, at most: then TCP is not read, and datagrams are dropped and counted. */
 const IN_FLIGHT_BYTES = 32 * 1024 * 1024
+/** Why a datagram is dropped then, for LB-L004. */
+export const TOO_FAST = 'datagrams come faster than the disk takes them'
 /** Tries at a port that the system chooses until its UDP side is free too. */
 const FREE_PORT_TRIES = 5
 
@@ -71,7 +73,7 @@ export async function listenForFrames<F extends Framing>(options: FrameInputOpti
     isFull: () => gather.isFull,
   })
   const receive = (datagram: Buffer, peer: string) => {
-    if (gather.isFull) doorbell.knocked(peer, 'LB-L004', { reason: 'datagrams come faster than the disk takes them' })
+    if (gather.isFull) doorbell.knocked(peer, 'LB-L004', { reason: TOO_FAST })
     else intake.takeDatagram(datagram, peer)
   }
   const listeners = await openBoth(options, { doorbell, connections, receive })

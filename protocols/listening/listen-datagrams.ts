@@ -28,7 +28,11 @@ export interface DatagramListener {
   readonly address: HostPort
   /** `127.0.0.1:12201 udp` */
   readonly addresses: readonly string[]
-  /** Stops receiving; resolves when the sockets are closed and the last drops counted. */
+  /** What was sent and is not with the kernel yet. */
+  readonly unsentBytes: number
+  /** Sends from the first socket, to a literal address. `failed` is called at most once. */
+  send(datagram: Uint8Array, to: HostPort, failed: (error: Error) => void): void
+  /** Stops receiving; resolves when what was sent is out, the sockets are closed and the last drops counted. */
   close(): Promise<void>
 }
 
@@ -48,7 +52,18 @@ export async function listenDatagrams(options: DatagramListenOptions): Promise<D
     await leave()
   }
   let closing: Promise<void> | undefined
-  return { address, addresses: [`${formatAddress(address)} udp`], close: () => (closing ??= close()) }
+  return {
+    ...{ address, addresses: [`${formatAddress(address)} udp`] },
+    get unsentBytes() {
+      return sockets[0]!.getSendQueueSize()
+    },
+    send(datagram, { host, port }, failed) {
+      sockets[0]!.send(datagram, port, host, (error) => {
+        if (error !== null) failed(error)
+      })
+    },
+    close: () => (closing ??= close()),
+  }
 }
 
 interface Receiving {

@@ -1,6 +1,13 @@
 /** Turns the plain counters into Prometheus' text. What there is to count stands in `server/core/metrics.ts`. */
 import { type Metric, Registry } from 'prom-client'
-import { FILTER_REASONS, LATENCY_BUCKETS_S, METRICS, type MetricName, REJECT_REASONS } from '../core/metrics.ts'
+import {
+  FILTER_REASONS,
+  LATENCY_BUCKETS_S,
+  METRICS,
+  type MetricName,
+  PEER_DIRECTIONS,
+  REJECT_REASONS,
+} from '../core/metrics.ts'
 import type { OutputCounter, OutputStats } from '../core/output-stats.ts'
 import type { StatusReport } from '../core/status.ts'
 import type { AdminSources } from './sources.ts'
@@ -51,6 +58,12 @@ function rejected(scrape: Scrape): readonly Sample[] {
   )
 }
 
+function peerChunks(scrape: Scrape): readonly Sample[] {
+  return inputStats(scrape).flatMap(({ name, stats }) =>
+    PEER_DIRECTIONS.map((direction) => ({ labels: { input: name, direction }, value: stats.peerChunks[direction] })),
+  )
+}
+
 function oldestAgeSeconds(stats: OutputStats, nowMs: number): number {
   const receivedMs = stats.get('oldestReceivedMs')
   return receivedMs > 0 ? Math.max(0, (nowMs - receivedMs) / 1000) : 0
@@ -88,6 +101,7 @@ const SAMPLERS: Record<MetricName, Sampler> = {
   logboom_input_rejected_total: rejected,
   logboom_input_connections: eachInput((stats) => stats.connections),
   logboom_input_files: eachInput((stats) => stats.files),
+  logboom_input_peer_chunks_total: peerChunks,
   logboom_buffer_bytes: ({ sources }) => single(sources.buffer().bytes),
   logboom_buffer_limit_bytes: ({ sources }) => single(sources.buffer().limitBytes),
   logboom_buffer_chunks: ({ sources }) => single(sources.buffer().chunks),

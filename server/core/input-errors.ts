@@ -112,6 +112,30 @@ export const INPUT_ERRORS = {
     text: 'a message of {peer} could not be stored: {reason}',
     help: 'It was answered 503; the client may send it again.',
   },
+  'LB-G007': {
+    name: 'UnknownPeer',
+    rejected: 'unknown_peer',
+    text: '{peer} sent a chunk as one of the peers, and is none: {reason}',
+    help: 'All instances need the same `inputs.{input}.peers.members`, with the addresses that they send from.',
+  },
+  'LB-G008': {
+    name: 'ForgedEnvelope',
+    rejected: 'bad_signature',
+    text: '{peer} sent as `{member}` what was made with another shared_key',
+    help: 'All instances need the same `inputs.{input}.peers.shared_key`; if they have it, somebody forges.',
+  },
+  'LB-G009': {
+    name: 'StaleEnvelope',
+    rejected: 'stale',
+    text: '{peer} sent as `{member}` what is too old, or came already',
+    help: 'The clocks of the instances may differ by 30 s. If they do not, somebody repeats what was sent.',
+  },
+  'LB-G010': {
+    name: 'PeerUnreachable',
+    rejected: 'peer_unreachable',
+    text: 'chunks for `{peer}`, which owns their messages, may be lost: {reason}',
+    help: 'See whether it runs, and whether its entry in `inputs.{input}.peers.members` can be reached over UDP.',
+  },
 
   'LB-T001': {
     name: 'TailConfig',

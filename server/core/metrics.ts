@@ -34,6 +34,11 @@ export const METRICS = {
   },
   logboom_input_connections: { kind: 'gauge', labels: ['input'], help: 'Connections that are open.' },
   logboom_input_files: { kind: 'gauge', labels: ['input'], help: 'Files that are followed.' },
+  logboom_input_peer_chunks_total: {
+    kind: 'counter',
+    labels: ['input', 'direction'],
+    help: 'Chunks of GELF messages between instances, by direction: handed_on to the owner of a message, or received.',
+  },
   logboom_buffer_bytes: { kind: 'gauge', labels: [], help: 'Bytes of the chunk files on disk.' },
   logboom_buffer_limit_bytes: {
     kind: 'gauge',
@@ -125,6 +130,10 @@ export const REJECT_REASONS = [
   'kernel_drop',
   'chunk_missing',
   'chunk_limit',
+  'unknown_peer',
+  'bad_signature',
+  'stale',
+  'peer_unreachable',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
@@ -145,6 +154,9 @@ export const FILTER_REASONS = [
 ] as const
 export type FilterReason = (typeof FILTER_REASONS)[number]
 
+export const PEER_DIRECTIONS = ['handed_on', 'received'] as const
+export type PeerDirection = (typeof PEER_DIRECTIONS)[number]
+
 /** One input's counters: plain numbers on the main thread. */
 export interface InputStats {
   /** Counted when they are durable. */
@@ -152,6 +164,8 @@ export interface InputStats {
   bytes: number
   connections: number
   files: number
+  /** What instances hand one another; see `protocols/gelf/peers`. */
+  readonly peerChunks: Record<PeerDirection, number>
   readonly rejected: Record<RejectReason, number>
   /** Who was turned away of late, and why. */
   readonly knocks: Knocks
@@ -159,5 +173,6 @@ export interface InputStats {
 
 export function createInputStats(): InputStats {
   const rejected = Object.fromEntries(REJECT_REASONS.map((reason) => [reason, 0])) as Record<RejectReason, number>
-  return { events: 0, bytes: 0, connections: 0, files: 0, rejected, knocks: new Knocks() }
+  const peerChunks = { handed_on: 0, received: 0 }
+  return { events: 0, bytes: 0, connections: 0, files: 0, peerChunks, rejected, knocks: new Knocks() }
 }

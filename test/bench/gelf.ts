@@ -4,11 +4,11 @@
  * `-- --rate N` messages per second in all (0: as fast as can be), `--seconds N`, `--gzip`.
  */
 import { spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createSite, type Program } from '../e2e/program.ts'
+import { freeUdpPorts } from '../services/launchers/server-process.ts'
 
 const SENDER = fileURLToPath(new URL('../load/gelf-load.ts', import.meta.url))
 const SENDERS = 4
@@ -29,14 +29,6 @@ async function countsOf(program: Program): Promise<Counts> {
   return { taken: metric(TAKEN), lost: LOST.reduce((sum, name) => sum + metric(name), 0) }
 }
 
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
-}
-
 async function send(port: number, messages: number, { rate, gzip }: { rate: number; gzip: boolean }): Promise<void> {
   const options = ['--port', port, '--messages', Math.round(messages / SENDERS), '--rate', rate / SENDERS].map(String)
   const children = Array.from({ length: SENDERS }, (_, i) =>
@@ -54,7 +46,7 @@ async function main(): Promise<void> {
     },
   })
   const cleanups: (() => unknown)[] = []
-  const port = await freeUdpPort()
+  const [port] = (await freeUdpPorts(1)) as [number]
   const site = await createSite(
     { after: (clean) => cleanups.push(clean as () => unknown) },
     {

@@ -104,3 +104,21 @@ test('a port that is taken is named, with exit code 78', async (t) => {
   assert.match(end.stderr, /LB-S001/)
   assert.ok(end.stderr.includes(String(site.forwardPort)), end.stderr)
 })
+
+test('while the buffer is being opened it lives, is not ready, and says what is waited for', async (t) => {
+  const site = await createSite(t, {})
+  const program = site.spawn({ env: { LOGBOOM_FAILPOINTS: 'lock.after-taken=pause:3s' } })
+  let words = ''
+  const isAsked = async () => {
+    words = await fetch(`${site.adminUrl}/readyz?verbose`).then(
+      async (answer) => `${answer.status} ${await answer.text()}`,
+      () => '',
+    )
+    return words !== ''
+  }
+  await program.until('listening for probes', isAsked, 30_000)
+  assert.match(words, /^503 not ready\n- starting\n- buffer: it is being opened/)
+  assert.equal((await fetch(`${site.adminUrl}/livez`)).status, 200)
+  assert.equal(await program.metric('logboom_buffer_bytes'), 0)
+  await program.untilReady()
+})

@@ -1,4 +1,4 @@
-/** The aggregator of `deploy/examples/file-in-a-container` with real destinations, and pods as the processes in them. */
+/** The aggregator of `deploy/examples/file-in-a-container` with real destinations; pods, as the processes in them. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -138,7 +138,7 @@ export class Pod {
     await this.tailer.untilReady()
   }
 
-  /** As cron does. Waits until the file is large enough, so that it is a rotation; then until the app has a new file. */
+  /** As cron does. Waits until the file is large enough to be rotated; and then until the app has a new one. */
   async rotate(): Promise<void> {
     needPrograms({ logrotate: 'logrotate' })
     while (!existsSync(this.logFile) || readFileSync(this.logFile).length <= 1_024) await sleep(POLL_MS)

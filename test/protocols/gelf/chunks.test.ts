@@ -7,11 +7,11 @@ import { chunk, chunksOf, ID } from './gelf-under-test.ts'
 
 const MESSAGE = Buffer.from('a message that is cut into pieces')
 
-function assembly({ messageBytes = 100_000, pendingBytes = 1_000_000 } = {}) {
+function assembly({ messageBytes = 100_000, pendingBytes = 1_000_000, isIdEnough = false } = {}) {
   const missing: LostMessage[] = []
   const evicted: LostMessage[] = []
   const chunks = new ChunkAssembly(
-    { timeoutMs: 5_000, messageBytes, pendingBytes },
+    { timeoutMs: 5_000, messageBytes, pendingBytes, isIdEnough },
     { missing: (message) => missing.push(message), evicted: (message) => evicted.push(message) },
   )
   const add = (datagram: Buffer, { peer = '10.0.0.1', at = 0 } = {}) => chunks.add(datagram, peer, at)?.toString()
@@ -78,6 +78,12 @@ test('chunks that count differently are refused, and the message lives', () => {
   add(chunk(ID, 0, 2, Buffer.from('a')))
   assert.throws(() => add(chunk(ID, 1, 3, Buffer.from('x'))), Fault)
   assert.equal(add(chunk(ID, 1, 2, Buffer.from('b'))), 'ab')
+})
+
+test('with peers a message is known by its id alone: a balancer may show each of them another address', () => {
+  const { add } = assembly({ isIdEnough: true })
+  assert.equal(add(chunk(ID, 0, 2, Buffer.from('a')), { peer: '10.0.0.1' }), undefined)
+  assert.equal(add(chunk(ID, 1, 2, Buffer.from('b')), { peer: '10.0.1.1' }), 'ab')
 })
 
 describe('time', () => {

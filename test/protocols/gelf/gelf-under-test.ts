@@ -32,6 +32,7 @@ export const DEFAULTS: GelfConfig = {
   connection_limit: 10_000,
   allow: undefined,
   tls: undefined,
+  peers: undefined,
 }
 
 export interface Event {
@@ -65,6 +66,7 @@ export interface RunningGelf {
   readonly port: number
   readonly events: Event[]
   readonly warnings: string[]
+  readonly infos: string[]
   readonly stats: ReturnType<typeof createInputStats>
   readonly addresses: readonly string[]
   /** Resolves when so many events came, or were there. */
@@ -82,8 +84,10 @@ export interface RunOptions extends Partial<GelfConfig> {
 export async function startGelf({ emit, ...config }: RunOptions = {}): Promise<RunningGelf> {
   const events: Event[] = []
   const warnings: string[] = []
+  const infos: string[] = []
   const warn = (_: object, message: string) => warnings.push(message)
-  const log: Logger = { debug() {}, info() {}, warn, error: warn, child: () => log }
+  const info = (_: object, message: string) => infos.push(message)
+  const log: Logger = { debug() {}, info, warn, error: warn, child: () => log }
   const stats = createInputStats()
   const listener = await protocol.listen(
     { ...DEFAULTS, ...config },
@@ -101,7 +105,7 @@ export async function startGelf({ emit, ...config }: RunOptions = {}): Promise<R
   opened.push(() => listener.close())
   return {
     port: Number(/:(\d+) /.exec(listener.addresses[0]!)![1]),
-    ...{ events, warnings, stats, addresses: listener.addresses },
+    ...{ events, warnings, infos, stats, addresses: listener.addresses },
     async received(count) {
       await eventually(() => events.length >= count)
       return events

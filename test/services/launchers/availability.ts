@@ -64,10 +64,10 @@ export async function installOnce(name: string, fill: (folder: string) => Promis
   return target
 }
 
-/** Finds a program on PATH and in the folders of the system's administrator. */
+/** Finds a program on PATH and in the folders of the system's administrator; or a file, by its whole name. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  return folders.map((folder) => path.join(folder, name)).find(isExecutable)
+  return folders.map((folder) => path.resolve(folder, name)).find(isExecutable)
 }
 
 /**

@@ -1,5 +1,7 @@
 /** One server as a process group of its own: started, watched, stopped, crashed, frozen. Knows no product. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -107,6 +109,15 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number }
   await new Promise((resolve) => server.close(resolve))
   return port
+}
+
+/** UDP ports of 127.0.0.1 that nobody has just now, each another. */
+export async function freeUdpPorts(count: number): Promise<number[]> {
+  const sockets = Array.from({ length: count }, () => createSocket('udp4').bind(0, '127.0.0.1'))
+  await Promise.all(sockets.map((socket) => once(socket, 'listening')))
+  const ports = sockets.map((socket) => socket.address().port)
+  for (const socket of sockets) socket.close()
+  return ports
 }
 
 /** Whether the URL answers with 2xx. */
