@@ -39,7 +39,7 @@ test('example A', async (t) => {
   if (site === undefined) return
   await t.test('A1 to A5: one pod, its file rotated, its tailer killed', (t) => onePod(t, site))
   await t.test('A6: many pods, and the connections to Elasticsearch', (t) => manyPods(t, site))
-  await t.test('A3: Fluent Bit as the tailer', (t) => fluentBit(t))
+  await t.test('A3: Fluent Bit as the tailer', (t) => fluentBit(t, site))
 })
 
 async function onePod(t: TestContext, site: Site): Promise<void> {
@@ -186,6 +186,19 @@ async function manifests(t: TestContext): Promise<void> {
   assert.equal(code, 0, stderr)
 }
 
-async function fluentBit(t: TestContext): Promise<void> {
-  if (findProgram('fluent-bit') === undefined) t.skip('fluent-bit is not on PATH, and no package registry has it')
+async function fluentBit(t: TestContext, site: Site): Promise<void> {
+  const program = findProgram('fluent-bit')
+  if (program === undefined) {
+    t.skip('fluent-bit is not on PATH, and no package registry has it: fluent-bit.conf was not run')
+    return
+  }
+  const pod = new Pod(t, site, 'fluent-bit')
+  pod.startApp(INTERVAL_MS)
+  pod.startFluentBit(t, program)
+  for (let rotation = 0; rotation < 3; rotation += 1) {
+    await untilStored(site, pod, pod.written())
+    await pod.rotate()
+  }
+  await everyLine(site, pod)
+  reportRow('A3', `with Fluent Bit ${pod.written()} of ${pod.written()} lines over ${pod.rotations} rotations`)
 }

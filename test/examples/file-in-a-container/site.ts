@@ -138,6 +138,24 @@ export class Pod {
     await this.tailer.untilReady()
   }
 
+  /** In place of the tailer. */
+  startFluentBit(t: TestContext, program: string): void {
+    const buffer = path.join(this.#folder, 'fluent-bit')
+    mkdirSync(buffer)
+    const env = {
+      ...process.env,
+      POD_NAME: this.name,
+      LOG_FILE: this.logFile,
+      BUFFER: buffer,
+      FLUENT_BIT_PARSERS: path.join(EXAMPLE, 'fluent-bit-parsers.conf'),
+      AGGREGATOR_HOST: '127.0.0.1',
+      AGGREGATOR_PORT: `${this.#forwardPort}`,
+    }
+    const child = spawn(program, ['--config', path.join(EXAMPLE, 'fluent-bit.conf')], { env, stdio: 'inherit' })
+    killAtExit(child)
+    t.after(() => child.kill('SIGKILL'))
+  }
+
   /** As cron does. Waits until the file is large enough to be rotated; and then until the app has a new one. */
   async rotate(): Promise<void> {
     needPrograms({ logrotate: 'logrotate' })
