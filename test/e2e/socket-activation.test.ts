@@ -75,7 +75,7 @@ async function handOver(t: TestContext, extra: { unwanted?: number } = {}) {
   configure()
   const streams = [`127.0.0.1:${forward}`, unix]
   if (extra.unwanted !== undefined) streams.push(`127.0.0.1:${extra.unwanted}`)
-  const datagrams = [`127.0.0.1:${gelf}`]
+  const datagrams = [`127.0.0.1:${gelf}`, `127.0.0.1:${forward}`]
   const keeper = await need(t, () => new SocketKeeper(t, { streams, datagrams }, [process.execPath, ...COMMAND, file]))
   if (keeper === undefined) return undefined
   await keeper.until(() => keeper.lines.some((line) => line.startsWith(`Listening on ${unix}`)))
@@ -157,11 +157,11 @@ test('a clean stop and a reload of the inputs refuse nobody either', async (t) =
   assert.equal(sender.refused, undefined)
 })
 
-test('a Unix socket is served, and its file stays; a socket that no input wants is named', async (t) => {
+test('a Unix socket is served, and heartbeats are; a socket that no input wants is named', async (t) => {
   const unwanted = await freePort()
   const handed = await handOver(t, { unwanted })
   if (handed === undefined) return
-  const { keeper, unix } = handed
+  const { keeper, unix, forward } = handed
   const socket = connect({ path: unix })
   t.after(() => socket.destroy())
   await once(socket, 'connect')
@@ -170,7 +170,13 @@ test('a Unix socket is served, and its file stays; a socket that no input wants 
   assert.match(warning, new RegExp(`no input listens on the socket that was handed over: 127.0.0.1:${unwanted} stream`))
   socket.write('["docker.app", 1700000000, {"id": "unix-0;"}]')
   await keeper.until(() => missing(keeper.lines, 'unix', 1).length === 0)
+  const heartbeat = createSocket('udp4')
+  t.after(() => heartbeat.close())
+  heartbeat.send('', forward, '127.0.0.1')
+  const [answer] = (await once(heartbeat, 'message')) as [Buffer]
+  assert.deepEqual([...answer], [0])
   keeper.signal('SIGTERM')
   await keeper.untilSaid(/^# ended/)
-  assert.ok(existsSync(unix))
+  assert.ok(existsSync(unix), 'the file is of who made it')
+  assert.equal(keeper.lines.filter((line) => line.includes('LB-S014')).length, 1)
 })

@@ -1,4 +1,4 @@
-/** The aggregator of `deploy/examples/file-in-a-container` with real destinations, and pods as the processes in them. */
+/** The aggregator of `deploy/examples/file-in-a-container` with real destinations; pods, as the processes in them. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -96,17 +96,27 @@ export class Pod {
     return text.replaceAll('/var/log/app', path.join(this.#folder, 'log'))
   }
 
-  /** Writes so many lines and ends. */
-  startApp(lines: number, intervalMs: number): { readonly ended: Promise<unknown> } {
-    const settings = { LOG_FILE: this.logFile, PID_FILE: this.#pidFile }
-    const env = { ...process.env, ...settings, LINES: `${lines}`, INTERVAL_MS: `${intervalMs}` }
-    const app = spawn(process.execPath, [path.join(EXAMPLE, 'app/app.mjs')], {
-      env,
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
+  startApp(intervalMs: number): void {
+    const settings = { LOG_FILE: this.logFile, PID_FILE: this.#pidFile, INTERVAL_MS: `${intervalMs}` }
+    const env = { ...process.env, ...settings }
+    const app = spawn(process.execPath, [path.join(EXAMPLE, 'app/app.mjs')], { env, stdio: 'inherit' })
     killAtExit(app)
     this.#app = app
-    return { ended: once(app, 'exit') }
+  }
+
+  /** TERM; resolves with the number of lines that it has written. */
+  async stopApp(): Promise<number> {
+    const app = this.#app!
+    app.kill('SIGTERM')
+    if (app.exitCode === null && app.signalCode === null) await once(app, 'exit')
+    return this.written()
+  }
+
+  /** Lines so far: the number in the last one, and one. */
+  written(): number {
+    const files = [this.logFile, `${this.logFile}.1`].filter((file) => existsSync(file))
+    const lines = files.map((file) => readFileSync(file, 'utf8').trimEnd().split('\n').at(-1)!).filter(Boolean)
+    return lines.length === 0 ? 0 : (JSON.parse(lines[0]!) as { i: number }).i + 1
   }
 
   async startTailer(): Promise<void> {
@@ -128,7 +138,25 @@ export class Pod {
     await this.tailer.untilReady()
   }
 
-  /** As cron does. Waits until the file is large enough, so that it is a rotation; then until the app has a new file. */
+  /** In place of the tailer. */
+  startFluentBit(t: TestContext, program: string): void {
+    const buffer = path.join(this.#folder, 'fluent-bit')
+    mkdirSync(buffer)
+    const env = {
+      ...process.env,
+      POD_NAME: this.name,
+      LOG_FILE: this.logFile,
+      BUFFER: buffer,
+      FLUENT_BIT_PARSERS: path.join(EXAMPLE, 'fluent-bit-parsers.conf'),
+      AGGREGATOR_HOST: '127.0.0.1',
+      AGGREGATOR_PORT: `${this.#forwardPort}`,
+    }
+    const child = spawn(program, ['--config', path.join(EXAMPLE, 'fluent-bit.conf')], { env, stdio: 'inherit' })
+    killAtExit(child)
+    t.after(() => child.kill('SIGKILL'))
+  }
+
+  /** As cron does. Waits until the file is large enough to be rotated; and then until the app has a new one. */
   async rotate(): Promise<void> {
     needPrograms({ logrotate: 'logrotate' })
     while (!existsSync(this.logFile) || readFileSync(this.logFile).length <= 1_024) await sleep(POLL_MS)

@@ -2,7 +2,6 @@
 import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 
 const { LOG_FILE = '/var/log/app/events.log', PID_FILE = '/var/log/app/app.pid', INTERVAL_MS = '1000' } = process.env
-const { LINES = 'Infinity' } = process.env
 
 let file = openSync(LOG_FILE, 'a')
 let i = 0
@@ -15,7 +14,6 @@ writeFileSync(PID_FILE, `${process.pid}\n`)
 const timer = setInterval(() => {
   writeSync(file, `${JSON.stringify({ i })}\n`)
   i += 1
-  if (i === Number(LINES)) stop()
 }, Number(INTERVAL_MS))
 
 function stop() {
