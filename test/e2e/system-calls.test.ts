@@ -10,10 +10,10 @@ import { startLoad } from './load-run.ts'
 import { createSite, type Program } from './program.ts'
 
 const EVENTS = 200_000
-/** 500 events a message, whose acks alone are 2; together 3.1 reads and 3.2 writes when this was written. */
+/** 500 events a message, whose acks alone are 2; about 3 of each when this was written, 4 where load splits groups. */
 const LOAD = { mode: 'packed', batch: 500, window: 8, connections: 4 } as const
-const READS_MAX = 7
-const WRITES_MAX = 7
+const READS_MAX = 9
+const WRITES_MAX = 9
 
 /** Calls of the read and of the write family so far, wakings of a thread among them. [proc_pid_io(5)] */
 function callsOf(program: Program): { reads: number; writes: number } {
@@ -22,7 +22,7 @@ function callsOf(program: Program): { reads: number; writes: number } {
   return { reads: count('syscr'), writes: count('syscw') }
 }
 
-test(`1,000 packed events cost at most ${READS_MAX} reads and ${WRITES_MAX} writes on their way to the answer`, async (t) => {
+test(`1,000 packed events cost at most ${READS_MAX} reads and ${WRITES_MAX} writes on their whole way`, async (t) => {
   const sink = await startBulkSink()
   t.after(() => sink.close())
   const site = await createSite(t, { outputs: { sink: { type: 'elasticsearch', url: sink.url } } })
