@@ -41,8 +41,10 @@ const runLogged = (from: DockerEngine, agent: Agent, name: string, script: strin
   from.runContainer({ command: ['sh', '-c', script], name, ...loggingOf('redis-test', agent) })
 
 /** Numbered lines, each `bytes` long; the container stays. */
-const countUp = (lines: number, bytes = 0) =>
-  `awk 'BEGIN { fill = sprintf("%${bytes}s", ""); gsub(/ /, "x", fill); for (i = 0; i < ${lines}; i++) print i, fill }'; sleep 3600`
+const countUp = (lines: number, bytes = 0) => {
+  const fill = `fill = sprintf("%${bytes}s", ""); gsub(/ /, "x", fill)`
+  return `awk 'BEGIN { ${fill}; for (i = 0; i < ${lines}; i++) print i, fill }'; sleep 3600`
+}
 
 /**
  * Ends a container when the agent has all its lines: the engine drops what the driver has not sent ten seconds after a
