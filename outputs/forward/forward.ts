@@ -1,6 +1,5 @@
 /** Sends events to other servers that speak the Forward protocol. What goes over the wire stands in messages.ts. */
 import { hostname } from 'node:os'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { LogboomError } from '../../server/core/errors.ts'
 import { ALL_ACCEPTED, type Output, type OutputContext, OutputError, type WriteResult, type Writer } from '../output.ts'
 import { checkForward, type ForwardConfig, forwardFields, type ServerConfig } from './forward-config.ts'
@@ -9,7 +8,7 @@ import { LoadBalancer } from './load-balancer.ts'
 import { encodeMessages, type WireMessage } from './messages.ts'
 import { Server, type ServerOptions } from './server.ts'
 import { ServerState } from './server-state.ts'
-import { createTlsOptions } from './tls.ts'
+import { createTlsOptions, type TlsOptions } from './tls.ts'
 
 export const output: Output<typeof forwardFields> = {
   name: 'forward',
@@ -24,7 +23,7 @@ export const output: Output<typeof forwardFields> = {
 
 async function open(config: ForwardConfig, context: OutputContext): Promise<Writer> {
   try {
-    const tlsFor = await createTlsOptions(config.tls)
+    const tlsFor = await createTlsOptions(config.tls, context)
     const losses = new Losses()
     const servers = config.servers.map(
       (server) => new Server(serverOptions(server, config, tlsFor(server), { ...context, losses })),

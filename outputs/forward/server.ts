@@ -1,11 +1,11 @@
 /** One server of the list: the connections to it, and what becomes of messages that are sent to it. */
 import { randomBytes } from 'node:crypto'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { OutputError } from '../output.ts'
 import { type Connection, openConnection, type Patience, type Sent } from './connection.ts'
 import { ClientHandshake, type HandshakeOptions } from './handshake.ts'
 import { encodeQuestion, type WireMessage } from './messages.ts'
 import type { ServerState } from './server-state.ts'
+import type { TlsOptions } from './tls.ts'
 
 /** A connection is not used for longer: names are looked up anew, and balancers may choose again. */
 const CONNECTION_AGE_MS = 60_000
@@ -19,6 +19,7 @@ export interface ServerOptions {
   readonly label: string
   readonly host: string
   readonly port: number
+  /** Undefined: plain TCP. */
   readonly tls: TlsOptions | undefined
   readonly proofs: Omit<HandshakeOptions, 'salt'> | undefined
   readonly state: ServerState
@@ -114,8 +115,9 @@ export class Server {
     }
   }
 
-  #open(limitMs: number, signal: AbortSignal): Promise<Connection> {
-    const { host, port, tls, proofs } = this.options
+  async #open(limitMs: number, signal: AbortSignal): Promise<Connection> {
+    const { host, port, proofs } = this.options
+    const tls = await this.options.tls?.()
     const handshake = proofs && new ClientHandshake({ ...proofs, salt: randomBytes(16).toString('hex') })
     return openConnection({ host, port, tls, handshake }, limitMs, signal)
   }

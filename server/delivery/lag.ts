@@ -11,6 +11,8 @@ import type { OutputStats } from '../core/output-stats.ts'
 import { type Parked, park } from './parking.ts'
 
 const LOOK_INTERVAL_MS = 1_000
+/** Each try to park interrupts what is in flight, so that it is seldom made while there is no room. */
+const FULL_INTERVAL_MS = 60_000
 
 /** How far an output may stay behind before the oldest events are skipped or parked; one of them at least. */
 export interface LagLimit {
@@ -62,16 +64,15 @@ export interface LagParts {
 
 /** Looks once a second until the signal aborts. What it cannot look at now, it looks at then. */
 export async function watchLag(parts: LagParts, signal: AbortSignal): Promise<void> {
-  const { clock, log, output, parked } = parts
-  /** Parked events when there was no more room; there is some again when there are fewer. */
-  let fullAt = Infinity
-  for (;;) {
-    await clock.sleep(LOOK_INTERVAL_MS, signal)
+  const { clock, log, output } = parts
+  for (let restMs = LOOK_INTERVAL_MS; ; ) {
+    await clock.sleep(restMs, signal)
     if (signal.aborted) return
+    restMs = LOOK_INTERVAL_MS
     try {
-      if ((parked?.store.count() ?? 0) >= fullAt || (await targetOf(parts)) === undefined) continue
+      if ((await targetOf(parts)) === undefined) continue
       const hasRoom = await parts.whileIdle(() => giveWay(parts, signal))
-      fullAt = hasRoom || parked === undefined ? Infinity : parked.store.count()
+      if (!hasRoom) restMs = FULL_INTERVAL_MS
     } catch (error) {
       if (signal.aborted) return
       log.debug({ err: error, output }, 'how far the output lags could not be told')

@@ -20,7 +20,11 @@ function Buffer({ buffer }: { buffer: StatusReport['buffer'] }) {
 
 function OutputPart({ output, perSecond }: { output: OutputReport; perSecond: number }) {
   const oldest = output.oldestAgeS === undefined || output.lagEvents === 0 ? '' : `, oldest ${age(output.oldestAgeS)}`
-  const counts = `${amount(output.delivered)} delivered, ${amount(output.dead)} dead, ${amount(output.dropped)} dropped`
+  const { delivered, secondary, dead, dropped, parked, joined } = output
+  const counts = Object.entries({ delivered, secondary, dead, dropped, parked, joined })
+    .filter(([result, count]) => count > 0 || result === 'delivered')
+    .map(([result, count]) => `${amount(count)} ${result}`)
+    .join(', ')
   const title = `${output.type} ${output.match}: ${counts}${oldest}`
   return (
     <span class="part" data-testid="output" title={title}>
@@ -28,6 +32,8 @@ function OutputPart({ output, perSecond }: { output: OutputReport; perSecond: nu
       <span class="part-name">{output.name}</span>
       <span>{rate(perSecond)}/s</span>
       {output.lagEvents > 0 && <span class="dim">lag {amount(output.lagEvents)}</span>}
+      {output.parkedEvents > 0 && <span class="warn">{amount(output.parkedEvents)} parked</span>}
+      {output.secondary > 0 && <span class="dim">{amount(output.secondary)} to its secondary</span>}
       {output.deadLetters > 0 && <span class="warn">{amount(output.deadLetters)} dead</span>}
       {output.unaccounted !== 0 && <span class="bad">{amount(output.unaccounted)} unaccounted</span>}
     </span>

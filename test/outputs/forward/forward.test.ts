@@ -1,7 +1,9 @@
 /** The output before our own forward input, and before servers that fail in every way the protocol allows. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { EventBuffer } from '../../../buffer/buffer.ts'
@@ -123,6 +125,26 @@ test('over TLS, with a certificate of its own, compressed', async (t) => {
   const batch = batchOf(...Array.from({ length: 200 }, (_, n) => ({ n })))
   assert.deepEqual(await writer.write(batch, NO_SIGNAL), ACCEPTED)
   assert.equal((await server.stored(200)).length, 200)
+})
+
+test('certificates that are renewed are used for the next connection; those that are gone stay', async (t) => {
+  const file = (name: string) => path.join(import.meta.dirname, '../../golden/tls', name)
+  const serverTls = { cert_path: file('server.pem'), private_key_path: file('server.key'), ca_path: undefined }
+  const config = { ...KEY, tls: { ...serverTls, client_cert_auth: false, private_key_passphrase: undefined } }
+  const server = await startServer({ config })
+  const folder = await mkdtemp(path.join(tmpdir(), 'logboom-tls-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const ca = path.join(folder, 'ca.pem')
+  await copyFile(file('foreign-client.pem'), ca)
+  const tls = { ...TLS_OFF, ca_path: ca, enabled: true }
+  const over = { shared_key: 'secret', tls, keepalive: false } as const
+  const writer = await openWriter(t, [serverAt(server.port, { host: 'localhost' })], over)
+  await assert.rejects(writer.write(THREE, NO_SIGNAL), fails('blocked', /certificate/))
+  await copyFile(file('ca.pem'), ca)
+  assert.deepEqual(await writer.write(THREE, NO_SIGNAL), ACCEPTED)
+  await rm(ca)
+  assert.deepEqual(await writer.write(batchOf({ n: 3 }), NO_SIGNAL), ACCEPTED)
+  assert.deepEqual(await recordsOf(server, 4), [0, 1, 2, 3])
 })
 
 const fails = (fault: string, words: RegExp) => (error: unknown) =>
