@@ -38,11 +38,7 @@ export interface RunningOutput {
  * Throws LogboomError: the buffer is locked, an address is taken, an output cannot be opened.
  */
 export async function startPipeline(config: Config, log: Logger): Promise<Pipeline> {
-  const buffer = await openFileBuffer(config.buffer, {
-    log: log.child({ part: 'buffer' }),
-    clock: systemClock,
-    outputs: config.outputs.map((output) => output.name),
-  })
+  const buffer = await openBuffer(config, log.child({ part: 'buffer' }))
   const pipeline = new Pipeline(config, buffer, log)
   try {
     await pipeline.start()
@@ -51,6 +47,13 @@ export async function startPipeline(config: Config, log: Logger): Promise<Pipeli
     throw error
   }
   return pipeline
+}
+
+async function openBuffer({ buffer, outputs }: Config, log: Logger): Promise<EventBuffer> {
+  const parts = { log, clock: systemClock, outputs: outputs.map((output) => output.name) }
+  if (buffer.kafka === undefined) return openFileBuffer(buffer, parts)
+  const { openKafkaBuffer } = await import('../buffer/kafka/kafka-buffer.ts')
+  return openKafkaBuffer(buffer.kafka, parts)
 }
 
 export class Pipeline {

@@ -113,10 +113,30 @@ async function check({ context, file, environment, options }: CheckOptions): Pro
       chunkSizeBytes: buffer.chunk_size,
       maxSizeBytes: buffer.max_size,
       ack: buffer.ack,
+      kafka: buffer.type === 'kafka' ? kafkaBuffer(buffer, context.directory) : undefined,
     },
   }
   problems.push(...crossCheck(config, source))
   return problems.length === 0 ? config : undefined
+}
+
+type BufferFields = ConfigOf<typeof SECTIONS>['buffer']
+
+/** Without `topics` only the one that `topic` names for every tag is read; `crossCheck` says so where it depends. */
+function kafkaBuffer(buffer: BufferFields, directory: string): Config['buffer']['kafka'] {
+  const { topic, default_topic: defaultTopic, topics = topic.includes('{') ? [] : [topic] } = buffer
+  const { username, password, sasl_mechanism, tls, request_timeout, group, key, compression } = buffer
+  return {
+    ...{ username, password, sasl_mechanism, tls, request_timeout, group, key, compression, topic },
+    brokers: buffer.brokers ?? [],
+    path: path.resolve(directory, buffer.path),
+    defaultTopic: topic.includes('{') ? defaultTopic : topic,
+    topics: [...new Set(topic.includes('{') ? [...topics, defaultTopic] : topics)],
+    messageBytes: buffer.message_size_limit,
+    createTopics: buffer.create_topics,
+    inFlightBytesMax: buffer.in_flight_limit,
+    offsetKey: buffer.offset_key,
+  }
 }
 
 /** The names are those of the systems that Logboom takes over from. */
