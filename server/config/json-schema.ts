@@ -29,7 +29,7 @@ export async function configJsonSchema({ protocols = PROTOCOLS, outputs = OUTPUT
       inputs: componentsSchema('input', inputs, 'Where events come from, by name.'),
       filters: filtersSchema(await loadFilters()),
       tests: TESTS_SCHEMA,
-      outputs: { ...componentsSchema('output', destinations, 'Where events go, by name.'), minProperties: 1 },
+      outputs: componentsSchema('output', destinations, 'Where events go, by name.'),
     },
     required: ['inputs', 'outputs'],
     definitions: {

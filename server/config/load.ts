@@ -17,7 +17,7 @@ import { crossCheck } from './cross-checks.ts'
 import { rangeInWords } from './describe-field.ts'
 import { checkFilters } from './filters.ts'
 import { type ConfigFile, findConfigFile } from './find-file.ts'
-import { isMap, type RawContext } from './raw-values.ts'
+import { asText, isMap, type RawContext } from './raw-values.ts'
 import { EMBEDDED_DEFAULT, SECTIONS } from './sections.ts'
 import { type KeyPath, parseSource } from './source.ts'
 import { checkTestCases } from './test-cases.ts'
@@ -100,7 +100,9 @@ async function check({ context, file, environment, options }: CheckOptions): Pro
   if (!isMap(raw)) return undefined
   const inputs = await checkInputs(rawInputs, options.protocols ?? PROTOCOLS, context)
   const filters = await checkFilters(rawFilters, context)
-  const outputs = await checkOutputs(rawOutputs, { table: options.outputs ?? OUTPUTS, filters }, context)
+  const isShared = isMap(rest.buffer) && asText(rest.buffer.type) === 'kafka'
+  const surroundings = { table: options.outputs ?? OUTPUTS, filters, isShared }
+  const outputs = await checkOutputs(rawOutputs, surroundings, context)
   const tests = checkTestCases(rawTests, context)
   if (sections === undefined) return undefined
   const { node, admin, log, shutdown_limit, buffer } = sections as ConfigOf<typeof SECTIONS>
