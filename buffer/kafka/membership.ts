@@ -123,9 +123,8 @@ export class Membership {
     })
     lost.catch(() => {})
     let generation = 0
+    // A commit now would only join a second time: what is done and not committed comes again, under the same ids.
     consumer.on('consumer:group:rebalance', () => {
-      // What is done is committed while the old generation may still do so.
-      this.commit().catch(() => {})
       this.#isAssigned = false
     })
     consumer.on('consumer:group:join', () => {
