@@ -51,6 +51,8 @@ type FetchResponse = Awaited<ReturnType<RecordConsumer['fetch']>>
 
 export class Membership {
   readonly partitions = new Map<string, Partition>()
+  /** Partitions were given once, or it is known that there are none. */
+  isOpened = false
   readonly #parts: MembershipParts
   readonly #stop = new AbortController()
   #consumer: RecordConsumer | undefined
@@ -58,16 +60,10 @@ export class Membership {
   #isAssigned = false
   #assigned: (() => void) | undefined
   readonly #running: Promise<void>
-  readonly #opened = Promise.withResolvers<void>()
 
   constructor(parts: MembershipParts) {
     this.#parts = parts
     this.#running = this.#run()
-  }
-
-  /** Resolves once partitions were given, or that there are none. */
-  get opened(): Promise<void> {
-    return this.#opened.promise
   }
 
   /** Commits what is done. Rejects while the broker does not answer or the group is being formed: later, then. */
@@ -204,7 +200,7 @@ export class Membership {
     if (!isCurrent()) return
     for (const partition of begun) this.partitions.set(`${partition.topic}:${partition.id}`, partition)
     this.#isAssigned = true
-    this.#opened.resolve()
+    this.isOpened = true
   }
 
   #isOurs(partition: Partition): boolean {

@@ -20,14 +20,10 @@ import { labelOf, positionOf } from './record.ts'
 /** Longest time from a commit to the offset in the group. */
 const COMMIT_DELAY_MS = 1_000
 /** Packed bytes that are fetched and not yet handed out; a fetch may add as much again. */
-const OPEN_LIMIT_MS = 5_000
 const AHEAD_BYTES_MAX = 8 * 1024 * 1024
 
 export const openReader: OpenReader = async (seat, matches) => {
-  const reader = new KafkaReader((seat.data as KafkaSeat).config, seat.output, new TagTable(matches), systemClock)
-  // So that it is known how far the output lags; without a broker the output is opened all the same, and waits.
-  await Promise.race([reader.opened, systemClock.sleep(OPEN_LIMIT_MS)])
-  return reader
+  return new KafkaReader((seat.data as KafkaSeat).config, seat.output, new TagTable(matches), systemClock)
 }
 
 /** A stream that was handed out: where its events stand in the reader's count. */
@@ -70,10 +66,6 @@ class KafkaReader implements Reader {
       },
       room: () => this.#room(),
     })
-  }
-
-  get opened(): Promise<void> {
-    return this.#membership.opened
   }
 
   async read(limits: ReadLimits, signal: AbortSignal): Promise<Batch> {
@@ -140,7 +132,8 @@ class KafkaReader implements Reader {
     return {
       cursor: this.#done.cursor,
       doneBeyondEvents: this.#done.eventsBeyond,
-      lagEvents: Math.round(open + behind * eventsOfRecord),
+      // Until the group has told where it is, nobody knows: there may be something.
+      lagEvents: this.#membership.isOpened ? Math.round(open + behind * eventsOfRecord) : 1,
       oldestReceivedMs: oldest?.[0]?.stream.receivedMs ?? this.#queuedSinceMs(),
       unmatchedEvents: this.#unmatched,
       damagedEvents: this.#damaged,
