@@ -96,6 +96,8 @@ export interface ReaderStatus {
   readonly damagedEvents: number
   /** The chunk file in which that was last. */
   readonly lastDamagedChunk?: string | undefined
+  /** Why nothing is read just now, in words for the operator. */
+  readonly trouble?: string | undefined
 }
 
 export interface BufferStatus {
@@ -106,6 +108,8 @@ export interface BufferStatus {
   /** The oldest event that is stored, and the next to be stored. */
   readonly first: Position
   readonly next: Position
+  /** Others store in it too: only its readers know how far an output lags. */
+  readonly isShared?: true
   /** Appends that wait because the buffer is full or its disk fails. */
   readonly waiting: number
   /** `ok`, or why nothing is acknowledged just now, in words for the operator. */

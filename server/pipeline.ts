@@ -56,6 +56,14 @@ export async function startPipeline(config: Config, log: Logger): Promise<Pipeli
   return pipeline
 }
 
+async function openBuffer(config: Config, log: Logger): Promise<EventBuffer> {
+  const { buffer } = config
+  const parts = { log, clock: systemClock, outputs: readersOf(config).map((output) => output.name) }
+  if (buffer.kafka === undefined) return openFileBuffer(buffer, parts)
+  const { openKafkaBuffer } = await import('../buffer/kafka/kafka-buffer.ts')
+  return openKafkaBuffer(buffer.kafka, parts)
+}
+
 export class Pipeline {
   readonly #inherited: InheritedSockets
   readonly #log: Logger
@@ -82,11 +90,7 @@ export class Pipeline {
 
   async start(): Promise<void> {
     this.#admin = await this.#startAdmin()
-    this.#opened = await openFileBuffer(this.#config.buffer, {
-      log: this.#log.child({ part: 'buffer' }),
-      clock: systemClock,
-      outputs: readersOf(this.#config).map((output) => output.name),
-    })
+    this.#opened = await openBuffer(this.#config, this.#log.child({ part: 'buffer' }))
     for (const output of readersOf(this.#config)) await this.#addOutput(output)
     await collectGarbage()
     try {

@@ -38,7 +38,7 @@ export function reportStatus({ config, state, startedMs, inputs, outputs, buffer
     configFile: config.file,
     inputs: [...inputs.values()].map(reportInput),
     buffer,
-    outputs: [...outputs.values()].map((output) => reportOutput(output, buffer.next)),
+    outputs: [...outputs.values()].map((output) => reportOutput(output, buffer)),
     doorbell: reportKnocks(inputs),
   }
 }
@@ -65,8 +65,7 @@ function reportInput({ config, listener, stats }: RunningInput): InputReport {
   return { name, type, addresses: listener.addresses, connections, events, bytes, rejected }
 }
 
-/** `next`: position of the next event to be stored. */
-function reportOutput({ config, delivery }: RunningOutput, next: number): OutputReport {
+function reportOutput({ config, delivery }: RunningOutput, { next, isShared }: BufferStatus): OutputReport {
   const { stats } = delivery
   const { state, lastError } = delivery.state()
   const oldestMs = stats.get('oldestReceivedMs')
@@ -88,7 +87,7 @@ function reportOutput({ config, delivery }: RunningOutput, next: number): Output
     joined: stats.get('joined'),
     filterErrors: Object.fromEntries(filterErrors.filter(([, count]) => count > 0)),
     unmatched: stats.get('unmatched'),
-    lagEvents: Math.max(0, next - stats.get('startPosition') - stats.countDone()),
+    lagEvents: isShared ? stats.get('readerLag') : Math.max(0, next - stats.get('startPosition') - stats.countDone()),
     oldestAgeS: oldestMs > 0 ? Math.max(0, (Date.now() - oldestMs) / 1000) : undefined,
     deadLetters: stats.get('deadLetters'),
     stagedBytes: stats.get('stagedBytes'),

@@ -1,8 +1,13 @@
 /** Produces events as messages to Kafka. What a failure means stands in classify.ts. */
-import { readFile } from 'node:fs/promises'
 import type { Producer, ProducerOptions } from '@platformatic/kafka'
 import { LogboomError } from '../../server/core/errors.ts'
 import type { ConfigOf, Fields } from '../../server/core/fields.ts'
+import {
+  KAFKA_CONNECTION_FIELDS,
+  KAFKA_PRODUCE_FIELDS,
+  kafkaClientOptions,
+} from '../../server/core/kafka-connection.ts'
+import { parseTopic } from '../../server/core/kafka-topic.ts'
 import {
   type Output,
   type OutputContext,
@@ -13,12 +18,7 @@ import {
 } from '../output.ts'
 import { classifyFailure } from './classify.ts'
 import { createMessageMaker, ID_HEADER, type KafkaMessage, type KeyRule, type Messages } from './messages.ts'
-import { parseTopic } from './topic.ts'
 
-/** Times that the client itself sends a request again: it numbers it, so that the broker stores it once. */
-const CLIENT_RETRIES = 3
-const CLIENT_RETRY_DELAY_MS = 250
-const CONNECT_TIMEOUT_MS = 5_000
 /** Characters of the destination's words that are kept. */
 const DETAIL_MAX = 1_000
 
@@ -35,7 +35,6 @@ const fields = {
     pattern: '^[A-Za-z0-9._-]{1,249}$',
     doc: 'Where events go that lack what `topic` asks for; without it they are dead letters.',
   },
-  create_topics: { kind: 'boolean', default: true, doc: 'Lets the broker make topics that do not exist.' },
   key: {
     kind: 'enum',
     of: ['event_id', 'tag', 'field', 'none'],
@@ -43,37 +42,8 @@ const fields = {
     doc: 'Key of a message, which decides on the partition: with `tag` the events of a tag keep their order.',
   },
   key_field: { kind: 'string', optional: true, doc: 'Key of the record whose value is the key, with `key: field`.' },
-  compression: {
-    kind: 'enum',
-    of: ['none', 'gzip', 'lz4', 'zstd'],
-    default: 'zstd',
-    doc: 'How requests are compressed.',
-  },
-  message_size_limit: {
-    kind: 'size',
-    default: '1000000',
-    min: '1KiB',
-    max: '100MiB',
-    doc: 'Largest message and largest set of messages to a partition (max.message.bytes of the topic).',
-  },
-  username: { kind: 'string', optional: true, doc: 'User for SASL.' },
-  password: { kind: 'secret', optional: true, doc: 'Password of `username`.' },
-  sasl_mechanism: {
-    kind: 'enum',
-    of: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'],
-    default: 'SCRAM-SHA-512',
-    doc: 'How `username` proves itself.',
-  },
-  tls: {
-    kind: 'group',
-    doc: 'For brokers that speak TLS.',
-    fields: {
-      enabled: { kind: 'boolean', default: false, doc: 'Speak TLS.' },
-      ca_path: { kind: 'string', optional: true, doc: 'PEM file of the authority that signed the certificates.' },
-      insecure: { kind: 'boolean', default: false, doc: 'Take any certificate. Only for tests.' },
-    },
-  },
-  request_timeout: { kind: 'duration', default: '30s', doc: 'Longest wait for an answer.' },
+  ...KAFKA_PRODUCE_FIELDS,
+  ...KAFKA_CONNECTION_FIELDS,
 } as const satisfies Fields
 
 type KafkaConfig = ConfigOf<typeof fields>
@@ -112,23 +82,14 @@ function keyRule({ key, key_field: field }: KafkaConfig): KeyRule {
 
 async function producerMaker(config: KafkaConfig, context: OutputContext): Promise<() => TextProducer> {
   const { Producer, stringSerializer } = await import('@platformatic/kafka')
-  const { username, password = '', sasl_mechanism: mechanism, tls } = config
-  const ca = tls.ca_path === undefined ? {} : { ca: await readFile(tls.ca_path) }
   const noop = (data?: Buffer) => data
   const options: ProducerOptions<string, Buffer, string, string> = {
-    clientId: `logboom-${context.name}`,
-    bootstrapBrokers: [...config.brokers],
+    ...(await kafkaClientOptions(config, `logboom-${context.name}`)),
     serializers: { key: stringSerializer, value: noop, headerKey: stringSerializer, headerValue: stringSerializer },
     idempotent: true,
     acks: -1,
-    retries: CLIENT_RETRIES,
-    retryDelay: CLIENT_RETRY_DELAY_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    requestTimeout: config.request_timeout,
     compression: config.compression,
     autocreateTopics: config.create_topics,
-    ...(tls.enabled ? { tls: { ...ca, rejectUnauthorized: !tls.insecure } } : {}),
-    ...(username === undefined ? {} : { sasl: { mechanism, username, password } }),
   }
   return () => new Producer(options)
 }

@@ -1,10 +1,10 @@
 /** A batch as Kafka messages: topic, key, JSON value, and the event id in a header. Pure. */
 import type { Batch, Sequence, StoredStream } from '../../server/core/event.ts'
+import { renderTopic, TOPICS_MAX, type TopicTemplate } from '../../server/core/kafka-topic.ts'
 import { createByteSink, emptySink } from '../encoding/byte-sink.ts'
 import { createDocumentCursor, enterStream, leaveStream, readEventTime, writeDocument } from '../encoding/document.ts'
 import { fieldText } from '../encoding/field-value.ts'
 import type { Rejection } from '../output.ts'
-import { renderTopic, TOPICS_MAX, type TopicTemplate } from './topic.ts'
 
 const SINK_BYTES = 256 * 1024
 /** What a record has beside its key, value and header in a batch of version 2, bytes, rounded up. */

@@ -13,12 +13,17 @@ export function withFolderOption(command: Command): Command {
   return command.option('--path <folder>', 'folder of the buffer, also a copy; else `buffer.path` of the configuration')
 }
 
-/** Throws LogboomError LB-B002, LB-B007; ConfigErrors. */
+const OWN_TOOLS =
+  'its events are in Kafka, whose own programs show them (kafka-console-consumer, kafka-consumer-groups)'
+
+/** Throws LogboomError LB-B002, LB-B007, LB-K001; ConfigErrors. */
 export async function openFolder({ path: folder, config: file }: FolderOptions): Promise<OfflineBuffer> {
   const { lookAtBuffer } = await import('../../buffer/offline.ts')
   if (folder !== undefined) return lookAtBuffer(path.resolve(folder))
   const { loadConfig } = await import('../config/load.ts')
-  return lookAtBuffer((await loadConfig({ file })).buffer.path)
+  const { buffer } = await loadConfig({ file })
+  if (buffer.kafka !== undefined) throw new LogboomError('LB-K001', { key: 'logboom buffer', why: OWN_TOOLS })
+  return lookAtBuffer(buffer.path)
 }
 
 export interface RangeOptions {

@@ -29,7 +29,7 @@ export async function loadOutput(url: string): Promise<Output<Fields>> {
 /** Problems are added to the context; what has any is left out of the answer. */
 export async function checkInputs(raw: unknown, table: ModuleTable, context: RawContext): Promise<InputConfig[]> {
   const inputs: InputConfig[] = []
-  for (const named of nameComponents(raw, { section: 'inputs', kind: 'input', table }, context)) {
+  for (const named of nameComponents(raw, { section: 'inputs', kind: 'input', table, mayBeEmpty: true }, context)) {
     const protocol = await loadProtocol(named.url)
     const checked = checkComponent(named, INPUT_FIELDS, protocol, context)
     if (checked === undefined) continue
@@ -39,6 +39,8 @@ export async function checkInputs(raw: unknown, table: ModuleTable, context: Raw
 }
 
 interface OutputSurroundings {
+  /** Whether others deliver what is taken: then a file needs no output. */
+  readonly isShared: boolean
   readonly table: ModuleTable
   readonly filters: readonly FilterConfig[]
 }
@@ -46,12 +48,13 @@ interface OutputSurroundings {
 /** As `checkInputs`. */
 export async function checkOutputs(
   raw: unknown,
-  { table, filters: all }: OutputSurroundings,
+  { table, filters: all, isShared }: OutputSurroundings,
   context: RawContext,
 ): Promise<OutputConfig[]> {
   const filters = all.map(({ filter, ...order }) => order)
   const outputs: NamingOutput[] = []
-  for (const named of nameComponents(raw, { section: 'outputs', kind: 'output', table }, context)) {
+  const section = { section: 'outputs', kind: 'output', table, mayBeEmpty: isShared } as const
+  for (const named of nameComponents(raw, section, context)) {
     const output = await loadOutput(named.url)
     const checked = checkComponent(named, OUTPUT_FIELDS, output, context)
     if (checked === undefined) continue
@@ -113,6 +116,7 @@ interface Section {
   readonly section: 'inputs' | 'outputs'
   readonly kind: 'input' | 'output'
   readonly table: ModuleTable
+  readonly mayBeEmpty: boolean
 }
 
 interface Named {
@@ -123,7 +127,10 @@ interface Named {
   readonly path: KeyPath
 }
 
-/** A file without one of the sections is a mistake; an empty map of inputs is not: it delivers what is buffered. */
+/**
+ * A file without one of the sections is a mistake; an empty map of inputs is not: it delivers what is buffered. Nor is
+ * one of outputs where the buffer is shared: it only takes in.
+ */
 const SECTION_DOC = {
   inputs: 'Where events come from, for instance `inputs: { forward: { listen: 0.0.0.0:24224 } }`.',
   outputs: 'Where events go, for instance `outputs: { local: {} }`.',
@@ -132,7 +139,7 @@ const SECTION_DOC = {
 function nameComponents(raw: unknown, section: Section, context: RawContext): Named[] {
   const path = [section.section]
   const isEmpty = isMap(raw) && Object.keys(raw).length === 0
-  if (raw === undefined || raw === null || (isEmpty && section.section === 'outputs')) {
+  if (raw === undefined || raw === null || (isEmpty && !section.mayBeEmpty)) {
     const details = { key: section.section, doc: SECTION_DOC[section.section] }
     context.problems.push(new LogboomError('LB-C003', details, { place: context.source.place(path) }))
     return []

@@ -2,6 +2,7 @@
  * The checked configuration, as the rest of the server sees it. How it is loaded and explained is its
  * neighbours' matter.
  */
+import type { KafkaBufferConfig } from '../../buffer/kafka/config.ts'
 import type { Output } from '../../outputs/output.ts'
 import type { Protocol } from '../../protocols/protocol.ts'
 import type { Sequence } from '../core/event.ts'
@@ -32,6 +33,8 @@ export interface BufferConfig {
   readonly maxSizeBytes: number
   /** `durable`: after fdatasync; `written`: after write, as peers do. */
   readonly ack: 'durable' | 'written'
+  /** The buffer is Kafka; what is said of chunks does not hold then. */
+  readonly kafka: KafkaBufferConfig | undefined
 }
 
 export interface InputConfig {

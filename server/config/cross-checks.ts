@@ -5,13 +5,14 @@
 import { formatAddress } from '../core/address.ts'
 import { LogboomError } from '../core/errors.ts'
 import type { Address, Fields } from '../core/fields.ts'
+import { parseTopic } from '../core/kafka-topic.ts'
 import type { Config } from './config.ts'
 import { keyName } from './raw-values.ts'
 import type { KeyPath, Source } from './source.ts'
 import { formatSize, isLoopback } from './units.ts'
 
 export function crossCheck(config: Config, source: Source): LogboomError[] {
-  const checks = [sharedAddresses, openWithoutToken, smallBuffer, lagsWithoutLimit]
+  const checks = [sharedAddresses, openWithoutToken, smallBuffer, lagsWithoutLimit, kafkaBuffer]
   return checks.flatMap((check) => check(config, source))
 }
 
@@ -86,4 +87,37 @@ function lagsWithoutLimit({ outputs }: Config, source: Source): LogboomError[] {
     const path = ['outputs', name, 'on_lag']
     return new LogboomError('LB-P007', { key: keyName(path), action: onLag }, { place: source.place(path) })
   })
+}
+
+/** What needs a disk of its own, or what a consumer group does in its own way, is refused before anything starts. */
+function kafkaBuffer({ buffer, inputs, outputs }: Config, source: Source): LogboomError[] {
+  const { kafka } = buffer
+  if (kafka === undefined) return []
+  const faults: LogboomError[] = []
+  const refuse = (path: KeyPath, why: string) =>
+    faults.push(new LogboomError('LB-K001', { key: keyName(path), why }, { place: source.place(path) }))
+  const need = (other: string, why: string) =>
+    faults.push(
+      new LogboomError(
+        'LB-C014',
+        { key: 'buffer.type: kafka', other, why },
+        { place: source.place(['buffer', 'type']) },
+      ),
+    )
+  if (kafka.brokers.length === 0) need('buffer.brokers', 'Name a broker to begin with, host:port.')
+  if (kafka.topics.length < 2 && kafka.topic.includes('{')) need('buffer.topics', 'Name every topic that is read.')
+  try {
+    parseTopic(kafka.topic)
+  } catch (error) {
+    refuse(['buffer', 'topic'], (error as Error).message)
+  }
+  if (kafka.topic.includes('{record.')) refuse(['buffer', 'topic'], 'records are not looked at before the ack')
+  for (const { name, type } of inputs) {
+    if (type === 'tail') refuse(['inputs', name], 'how far a file was read is kept beside its events on disk')
+  }
+  for (const { name, type, onLag } of outputs) {
+    if (type === 'local') refuse(['outputs', name], 'the local store is searched on the machine that took the events')
+    if (onLag !== 'block') refuse(['outputs', name, 'on_lag'], 'old records are deleted by the retention of the topic')
+  }
+  return faults
 }

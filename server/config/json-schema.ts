@@ -29,9 +29,15 @@ export async function configJsonSchema({ protocols = PROTOCOLS, outputs = OUTPUT
       inputs: componentsSchema('input', inputs, 'Where events come from, by name.'),
       filters: filtersSchema(await loadFilters()),
       tests: TESTS_SCHEMA,
-      outputs: { ...componentsSchema('output', destinations, 'Where events go, by name.'), minProperties: 1 },
+      outputs: componentsSchema('output', destinations, 'Where events go, by name.'),
     },
     required: ['inputs', 'outputs'],
+    // Where the buffer is Kafka others may deliver.
+    if: {
+      properties: { buffer: { properties: { type: { const: 'kafka' } }, required: ['type'] } },
+      required: ['buffer'],
+    },
+    else: { properties: { outputs: { minProperties: 1 } } },
     definitions: {
       variable: { type: 'string', pattern: '\\$\\{', description: 'A value from the environment.' },
       ...definitions('input', inputs, INPUT_FIELDS),

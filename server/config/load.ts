@@ -17,7 +17,7 @@ import { crossCheck } from './cross-checks.ts'
 import { rangeInWords } from './describe-field.ts'
 import { checkFilters } from './filters.ts'
 import { type ConfigFile, findConfigFile } from './find-file.ts'
-import { isMap, type RawContext } from './raw-values.ts'
+import { asText, isMap, type RawContext } from './raw-values.ts'
 import { EMBEDDED_DEFAULT, SECTIONS } from './sections.ts'
 import { type KeyPath, parseSource } from './source.ts'
 import { checkTestCases } from './test-cases.ts'
@@ -100,7 +100,9 @@ async function check({ context, file, environment, options }: CheckOptions): Pro
   if (!isMap(raw)) return undefined
   const inputs = await checkInputs(rawInputs, options.protocols ?? PROTOCOLS, context)
   const filters = await checkFilters(rawFilters, context)
-  const outputs = await checkOutputs(rawOutputs, { table: options.outputs ?? OUTPUTS, filters }, context)
+  const isShared = isMap(rest.buffer) && asText(rest.buffer.type) === 'kafka'
+  const surroundings = { table: options.outputs ?? OUTPUTS, filters, isShared }
+  const outputs = await checkOutputs(rawOutputs, surroundings, context)
   const tests = checkTestCases(rawTests, context)
   if (sections === undefined) return undefined
   const { node, admin, log, shutdown_limit, buffer } = sections as ConfigOf<typeof SECTIONS>
@@ -113,10 +115,30 @@ async function check({ context, file, environment, options }: CheckOptions): Pro
       chunkSizeBytes: buffer.chunk_size,
       maxSizeBytes: buffer.max_size,
       ack: buffer.ack,
+      kafka: buffer.type === 'kafka' ? kafkaBuffer(buffer, context.directory) : undefined,
     },
   }
   problems.push(...crossCheck(config, source))
   return problems.length === 0 ? config : undefined
+}
+
+type BufferFields = ConfigOf<typeof SECTIONS>['buffer']
+
+/** Without `topics` only the one that `topic` names for every tag is read; `crossCheck` says so where it depends. */
+function kafkaBuffer(buffer: BufferFields, directory: string): Config['buffer']['kafka'] {
+  const { topic, default_topic: defaultTopic, topics = topic.includes('{') ? [] : [topic] } = buffer
+  const { username, password, sasl_mechanism, tls, request_timeout, group, key, compression } = buffer
+  return {
+    ...{ username, password, sasl_mechanism, tls, request_timeout, group, key, compression, topic },
+    brokers: buffer.brokers ?? [],
+    path: path.resolve(directory, buffer.path),
+    defaultTopic: topic.includes('{') ? defaultTopic : topic,
+    topics: [...new Set(topic.includes('{') ? [...topics, defaultTopic] : topics)],
+    messageBytes: buffer.message_size_limit,
+    createTopics: buffer.create_topics,
+    inFlightBytesMax: buffer.in_flight_limit,
+    offsetKey: buffer.offset_key,
+  }
 }
 
 /** The names are those of the systems that Logboom takes over from. */

@@ -1,5 +1,6 @@
 /** The fields of the configuration that belong to no component, and those that every input and every output has. */
 import type { Fields } from '../core/fields.ts'
+import { KAFKA_BUFFER_FIELDS } from './kafka-buffer-fields.ts'
 
 /** Names of inputs and outputs become metric labels and folder names. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/
@@ -73,8 +74,17 @@ export const SECTIONS = {
   },
   buffer: {
     kind: 'group',
-    doc: 'The one log on disk that every event enters.',
+    doc: 'The one log that every event enters: on disk, or in Kafka.',
     fields: {
+      type: {
+        kind: 'enum',
+        of: ['file', 'kafka'],
+        default: 'file',
+        doc:
+          'Where it is. With `kafka`, processes that have inputs produce to the topic, and those that have outputs ' +
+          'are ' +
+          'consumers of a group: any number of either.',
+      },
       path: {
         kind: 'string',
         default: './logboom-data',
@@ -100,6 +110,7 @@ export const SECTIONS = {
         default: 'durable',
         doc: 'When events are acknowledged: after fdatasync, or after write, when a power cut can still lose them.',
       },
+      ...KAFKA_BUFFER_FIELDS,
     },
   },
 } as const satisfies Fields

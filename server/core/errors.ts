@@ -202,6 +202,23 @@ export const ERRORS = {
     help: 'Name its folder with `--path`, or the configuration with `-c FILE`.',
   },
 
+  'LB-K001': {
+    name: 'NotWithKafka',
+    exit: 78,
+    text: '`{key}` does not go with `buffer.type: kafka`: {why}',
+    help: 'Leave it out, or use the file buffer.',
+  },
+  'LB-K002': {
+    name: 'GroupLost',
+    text: 'output `{output}` lost its consumer group: {reason}',
+    help: 'It joins again by itself; what was not committed is delivered again, under the same ids.',
+  },
+  'LB-K003': {
+    name: 'NotFetched',
+    text: 'output `{output}` cannot read from Kafka: {reason}',
+    help: 'It is tried again; nothing is lost while the topic keeps its records (`retention.ms`).',
+  },
+
   'LB-O001': {
     name: 'OutputBlocked',
     text: 'output `{output}` is blocked: {reason}',

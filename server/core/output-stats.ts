@@ -24,6 +24,8 @@ const GAUGES = [
   'oldestReceivedMs',
   'cursor',
   'startPosition',
+  /** Events that the reader knows of and that are not done. */
+  'readerLag',
   'blocked',
   'deadLetters',
   /** Dead letters that the destination took in a replay, and those that were thrown away. */

@@ -47,6 +47,7 @@ export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKee
   begin()
 
   let damageTold = 0
+  let troubleTold: string | undefined
 
   function countPassed(): void {
     const { unmatchedEvents, damagedEvents, lastDamagedChunk } = reader.status()
@@ -57,9 +58,12 @@ export function createStatsKeeper(parts: StatsParts, circuit: Circuit): StatsKee
   }
 
   function refresh(): void {
-    const { cursor, oldestReceivedMs } = reader.status()
+    const { cursor, oldestReceivedMs, lagEvents, trouble } = reader.status()
     const { failures, openUntilMs, writing } = circuit.status()
     countPassed()
+    if (trouble !== undefined && trouble !== troubleTold) parts.log.warn({}, trouble)
+    troubleTold = trouble
+    stats.set('readerLag', lagEvents)
     stats.set('oldestReceivedMs', oldestReceivedMs ?? 0)
     stats.set('deadLetters', deadLetters.count())
     stats.set('inFlight', writing)

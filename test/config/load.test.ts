@@ -21,7 +21,12 @@ test('what is left out has its default, in base units', async () => {
   })
   const { path: bufferPath, ...limits } = buffer
   assert.equal(bufferPath, path.join(path.dirname(file!), 'logboom-data'))
-  assert.deepEqual(limits, { chunkSizeBytes: 16_777_216, maxSizeBytes: 2_147_483_648, ack: 'durable' })
+  assert.deepEqual(limits, {
+    chunkSizeBytes: 16_777_216,
+    maxSizeBytes: 2_147_483_648,
+    ack: 'durable',
+    kafka: undefined,
+  })
   const [input] = inputs
   assert.deepEqual([input?.name, input?.type, input?.protocol.name], ['forward', 'forward', 'forward'])
   assert.deepEqual(input?.options, {
@@ -64,7 +69,13 @@ outputs:
   assert.deepEqual(config.admin, { listen: { host: '::1', port: 1 }, token: 't' })
   assert.equal(config.shutdownLimitMs, 60_000)
   assert.deepEqual(config.buffer, {
-    ...{ path: '/var/lib/logboom', chunkSizeBytes: 1_048_576, maxSizeBytes: 4_194_304, ack: 'written' },
+    ...{
+      path: '/var/lib/logboom',
+      chunkSizeBytes: 1_048_576,
+      maxSizeBytes: 4_194_304,
+      ack: 'written',
+      kafka: undefined,
+    },
   })
   assert.deepEqual(
     config.inputs.map(({ name }) => name),

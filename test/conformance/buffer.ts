@@ -36,9 +36,16 @@ function upTo(count: number, first = 0): number[] {
   return Array.from({ length: count }, (_, index) => first + index)
 }
 
-export function bufferConformance(name: string, makePlace: () => Promise<BufferPlace>): void {
-  const check = (title: string, run: (bench: Bench) => Promise<void>) =>
-    test(title, async () => {
+/** `cannot`: titles of what a buffer cannot do by its nature, each with the reason; the rest must hold. */
+export function bufferConformance(
+  name: string,
+  makePlace: () => Promise<BufferPlace>,
+  cannot: Readonly<Record<string, string>> = {},
+): void {
+  const unknown = new Set(Object.keys(cannot))
+  const check = (title: string, run: (bench: Bench) => Promise<void>) => {
+    unknown.delete(title)
+    test(title, { skip: cannot[title] ?? false }, async () => {
       const place = await makePlace()
       const readers: Reader[] = []
       const bench: Bench = {
@@ -63,6 +70,7 @@ export function bufferConformance(name: string, makePlace: () => Promise<BufferP
         await place.dispose()
       }
     })
+  }
   describe(`buffer: ${name}`, () => {
     describe('what is appended is read', () => {
       readingCases(check)
@@ -79,6 +87,7 @@ export function bufferConformance(name: string, makePlace: () => Promise<BufferP
     describe('limits', () => {
       limitCases(check)
     })
+    test('what is left out is a case', () => assert.deepEqual([...unknown], []))
   })
 }
 

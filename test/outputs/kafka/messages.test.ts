@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classifyFailure } from '../../../outputs/kafka/classify.ts'
 import { createMessageMaker, type MessageOptions } from '../../../outputs/kafka/messages.ts'
-import { parseTopic, renderTopic, TOPICS_MAX } from '../../../outputs/kafka/topic.ts'
+import { parseTopic, renderTopic, TOPICS_MAX } from '../../../server/core/kafka-topic.ts'
 import { batchOf, makeBatch } from '../../conformance/make-batch.ts'
 
 const makerOf = (topic: string, over: Partial<MessageOptions> = {}) =>
