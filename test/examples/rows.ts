@@ -5,6 +5,8 @@
  */
 import { appendFileSync, readFileSync } from 'node:fs'
 
+/** Stands where a row names its file. */
+const OPEN = 'not proven yet'
 const TABLE = new URL('../../deploy/examples/README.md', import.meta.url)
 
 export interface Row {
@@ -13,6 +15,8 @@ export interface Row {
   /** The folder below `deploy/examples`. */
   readonly example: string
   readonly title: string
+  /** The table says that it is not proven yet: it needs no line. */
+  readonly isOpen: boolean
 }
 
 export interface ReportedRow {
@@ -35,7 +39,7 @@ export function rowsOfTable(): Row[] {
   for (const line of readFileSync(TABLE, 'utf8').split('\n')) {
     example = /^## .*`([a-z-]+)`/.exec(line)?.[1] ?? example
     const [, row, title] = /^\| *([A-E]\d) *\|([^|]*)\|/.exec(line) ?? []
-    if (row !== undefined) rows.push({ row, example, title: title!.trim() })
+    if (row !== undefined) rows.push({ row, example, title: title!.trim(), isOpen: line.includes(OPEN) })
   }
   return rows
 }

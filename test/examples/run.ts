@@ -1,7 +1,7 @@
 /**
  * `npm run test:examples`: brings the systems of `deploy/examples` to life, each from its own files, and prints one
- * line a row with what was counted. Fails when a test failed, or when a row of the table has no line. Arguments name
- * examples.
+ * line a row with what was counted. Fails when a test failed, or when a row has no line and the table does not say that
+ * it is open. Arguments name examples.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -32,13 +32,15 @@ function runExample(example: string, report: string): boolean {
   return status === 0
 }
 
-/** @returns false where a row was not proven. */
+/** @returns false where a row was not proven, or was and the table does not know it. */
 function print(rows: readonly Row[], lines: readonly ReportedRow[]): boolean {
   let isWhole = true
-  for (const { row, title } of rows) {
+  for (const { row, title, isOpen } of rows) {
     const counted = lines.filter((line) => line.row === row).map((line) => line.counted)
-    if (counted.length === 0) isWhole = false
-    process.stdout.write(`${row} ${title}: ${counted.length === 0 ? 'NOT PROVEN' : counted.join('; ')}\n`)
+    if ((counted.length === 0) !== isOpen) isWhole = false
+    process.stdout.write(
+      `${row} ${title}: ${counted.length === 0 ? (isOpen ? 'not proven yet' : 'NOT PROVEN') : counted.join('; ')}\n`,
+    )
   }
   return isWhole
 }
@@ -55,7 +57,7 @@ function main(asked: readonly string[]): number {
   const folder = mkdtempSync(path.join(tmpdir(), 'logboom-examples-'))
   const report = path.join(folder, 'report')
   writeFileSync(report, '')
-  const failed = examples.filter((name) => !runExample(name, report))
+  const failed = examples.filter((name) => filesOf(name).length > 0 && !runExample(name, report))
   const lines = readFileSync(report, 'utf8').split('\n').filter(Boolean)
   rmSync(folder, { recursive: true, force: true })
   const rows = table.filter(({ example }) => examples.includes(example))
