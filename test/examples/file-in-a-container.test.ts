@@ -65,7 +65,7 @@ async function onePod(t: TestContext, site: Site): Promise<void> {
   const wanted = Array.from({ length: lines }, (_, i) => i)
   const found = await inSearch(site, pod.name)
   assert.deepEqual(found, wanted)
-  const archived = await inArchive(site, pod.name)
+  const archived = await untilArchived(site, pod, lines)
   assert.deepEqual(archived, wanted)
   reportRow('A1', `${lines} lines to one file, opened anew ${pod.rotations} times on SIGHUP`)
   reportRow('A2', `${pod.rotations} rotations by logrotate with \`rotate 3\`, \`size 1k\`: 3 old files are left`)
@@ -112,6 +112,16 @@ async function inArchive({ archive }: Site, pod: string): Promise<number[]> {
     }
   }
   return numbers.sort((a, b) => a - b)
+}
+
+/** An object is stored when its window and its grace are over, not before. */
+async function untilArchived(site: Site, pod: Pod, lines: number): Promise<number[]> {
+  const limit = performance.now() + ARRIVAL_LIMIT_MS
+  for (;;) {
+    const numbers = await inArchive(site, pod.name)
+    if (numbers.length >= lines || performance.now() > limit) return numbers
+    await sleep(POLL_MS)
+  }
 }
 
 async function manyPods(t: TestContext, site: Site): Promise<void> {
