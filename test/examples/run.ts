@@ -38,9 +38,8 @@ function print(rows: readonly Row[], lines: readonly ReportedRow[]): boolean {
   for (const { row, title, isOpen } of rows) {
     const counted = lines.filter((line) => line.row === row).map((line) => line.counted)
     if ((counted.length === 0) !== isOpen) isWhole = false
-    process.stdout.write(
-      `${row} ${title}: ${counted.length === 0 ? (isOpen ? 'not proven yet' : 'NOT PROVEN') : counted.join('; ')}\n`,
-    )
+    const nothing = isOpen ? 'not proven yet' : 'NOT PROVEN'
+    process.stdout.write(`${row} ${title}: ${counted.join('; ') || nothing}\n`)
   }
   return isWhole
 }

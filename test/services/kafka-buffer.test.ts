@@ -51,7 +51,7 @@ const ONE_OFFSET = 'the group keeps one offset: what was done beyond it comes ag
 
 bufferConformance('kafka', makePlace, {
   'in order, byte for byte, with positions without gaps': POSITIONS,
-  'a spooled message is one message': 'a record holds 1,024 events, and a message is several; see the test below',
+  'a spooled message is one message': 'a record holds 1,024 events, and a message is several',
   'what is larger than a batch is handed out whole': 'a message larger than max.message.bytes is several records',
   'a restart goes on at the cursor, without what was done out of order': ONE_OFFSET,
   'what a commit leaves open holds the cursor until it is finished, and alone comes again': ONE_OFFSET,
