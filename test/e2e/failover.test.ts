@@ -13,7 +13,7 @@ import { startLoad } from './load-run.ts'
 import { createSite, type Program, ROOT, type Site } from './program.ts'
 
 /** How long the primary is stopped. */
-const STOP_MS = Number(process.env.LOGBOOM_TEST_STOP_MS ?? 20_000)
+const STOP_MS = Number(process.env.LOGBOOM_TEST_STOP_MS ?? (process.env.CI === 'true' ? 10_000 : 20_000))
 const EVENTS = Number(process.env.LOGBOOM_TEST_EVENTS ?? 40_000)
 const RATE = 2_000
 const SEED = Number(process.env.LOGBOOM_TEST_SEED ?? Date.now() % 1_000_000)

@@ -3,11 +3,11 @@ const isCI = process.env.CI === 'true'
 const number = (name: string, inCI: number, byHand: number) => Number(process.env[name] ?? (isCI ? inCI : byHand))
 
 /** Random kills of F1. */
-export const KILLS = number('LOGBOOM_TEST_KILLS', 40, 200)
+export const KILLS = number('LOGBOOM_TEST_KILLS', 25, 200)
 /** F2 kills at every n-th call; 1: at each. */
-export const STRIDE = number('LOGBOOM_TEST_STRIDE', 5, 1)
+export const STRIDE = number('LOGBOOM_TEST_STRIDE', 7, 1)
 /** Power cuts of F3. */
-export const POWER_CUTS = number('LOGBOOM_TEST_POWER_CUTS', 10, 40)
+export const POWER_CUTS = number('LOGBOOM_TEST_POWER_CUTS', 8, 40)
 
 /** How long an agent is parted from its primary in F26 and F28, ms. */
 export const PARTITION_MS = 1_000 * number('LOGBOOM_TEST_PARTITION_SECONDS', 5, 60)

@@ -192,7 +192,7 @@ test('parts of another compression are finished as they are', async (t) => {
   await after.close()
 })
 
-test('a flush stores what is staged before its window is over, and what comes then goes to other objects', async (t) => {
+test('a flush stores what is staged before its window is over, and what comes then is stored apart', async (t) => {
   const site = temporarySite(t)
   const writer = await openWriter(site, { flushAtClose: false, options: { maxBytes: 1e6 } })
   await writer.write(numbered(0, 20), never)
