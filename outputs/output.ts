@@ -41,8 +41,6 @@ export interface Writer {
    * `changed` now and at each change, with what is wrong in words, or undefined when all of it works.
    */
   watchParts?(changed: (words: string | undefined) => void): void
-  /** Has what it holds back for larger pieces stored now, as if their time had come; where it holds nothing, none. */
-  flush?(): Promise<void>
   close(): Promise<void>
 }
 

@@ -137,11 +137,6 @@ export class Pipeline {
     for (const { name } of oldOutputs) if (!this.#outputs.has(name)) this.#buffer.leave(name)
   }
 
-  /** Has the destinations given what is held back for larger pieces. */
-  flush(): void {
-    for (const { delivery } of this.#outputs.values()) delivery.flush()
-  }
-
   /** Stops taking in, finishes what is in flight within the configured limit, keeps the rest in the buffer. */
   async close(): Promise<void> {
     this.#state = 'draining'

@@ -41,15 +41,11 @@ function greet(config: Config, pipeline: Pipeline): string {
  */
 const SAME_SIGNAL_MS = 1_000
 
-/** TERM and INT stop in order, a second one at once; HUP reloads, USR1 flushes. */
+/** TERM and INT stop in order, a second one at once; HUP reloads. */
 function untilStopped(pipeline: Pipeline, { options, log }: { options: RunOptions; log: Logger }): Promise<void> {
   let reloading = Promise.resolve()
   process.on('SIGHUP', () => {
     reloading = reloading.then(() => reload(pipeline, options, log))
-  })
-  process.on('SIGUSR1', () => {
-    log.info({}, 'what is held back for larger pieces is stored now')
-    pipeline.flush()
   })
   return new Promise((resolve, reject) => {
     let firstMs: number | undefined

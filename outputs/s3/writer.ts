@@ -77,10 +77,6 @@ export function createS3Writer(parts: S3WriterParts): Writer {
       if (staging.sealed.length > 0) uploader.wake()
       return ALL_ACCEPTED
     },
-    async flush() {
-      await staging.sealDue(Number.POSITIVE_INFINITY)
-      uploader.wake()
-    },
     close: () => (closed ??= close()),
   }
 }

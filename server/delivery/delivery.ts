@@ -57,8 +57,6 @@ export interface Delivery {
   state(): { readonly state: 'ok' | 'retrying' | 'blocked' | 'restarting'; readonly lastError: string | undefined }
   /** Asks the thread. Rejects with LogboomError LB-P002 while the thread is away. */
   readonly desk: OutputDesk
-  /** Has the destination given what is held back for larger pieces: S3's objects whose window is not over. */
-  flush(): void
   /** Finishes the batches in flight, or leaves them in the buffer after `limitMs`; makes the cursor durable. */
   close(limitMs: number): Promise<void>
 }

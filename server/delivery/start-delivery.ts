@@ -89,10 +89,6 @@ class ThreadDelivery implements Delivery {
     return { state, lastError: `${lastError}; next try in ${inSeconds(waitMs)}` }
   }
 
-  flush(): void {
-    this.#life?.worker.postMessage({ kind: 'flush' } satisfies ToThread)
-  }
-
   async close(limitMs: number): Promise<void> {
     const { order, log, clock } = this.#parts
     this.#closing.abort()

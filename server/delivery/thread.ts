@@ -32,7 +32,7 @@ export type FromThread =
   | { readonly kind: 'closed' }
 
 /** `close`: finishes what is in flight, and leaves what is not done after `limitMs`. */
-export type ToThread = { readonly kind: 'close'; readonly limitMs: number } | { readonly kind: 'flush' } | DeskQuestion
+export type ToThread = { readonly kind: 'close'; readonly limitMs: number } | DeskQuestion
 
 interface Opened {
   readonly reader: Reader
@@ -105,20 +105,13 @@ function openDesk(
   return desk
 }
 
-/** What cannot be stored now is stored when its time comes. */
-function flush({ writer, secondary }: Opened): void {
-  for (const one of [writer, secondary?.writer])
-    one?.flush?.().catch((error: unknown) => log.warn({ err: error }, 'what is held back could not be stored at once'))
-}
-
 async function run(parts: Opened): Promise<void> {
   const stop = new AbortController()
   const abandon = new AbortController()
   let health: Health | undefined
   let desk: ReturnType<typeof createDesk> | undefined
   port.on('message', (message: ToThread) => {
-    if (message.kind === 'flush') flush(parts)
-    if (message.kind !== 'close') return
+    if (message.kind === 'ask') return
     stop.abort()
     setTimeout(() => abandon.abort(), message.limitMs).unref()
   })

@@ -170,12 +170,3 @@ test('a write that never ends is given up at the limit', async (t) => {
     ['LB-S003'],
   )
 })
-
-test('what an output holds back is asked for', async (t) => {
-  const { start, lines } = await prepare(t)
-  const delivery = await start()
-  await until(() => delivery.stats.get('delivered') === EVENTS)
-  delivery.flush()
-  await delivery.close(1_000)
-  assert.deepEqual((await lines()).slice(EVENTS), ['flushed', 'closed'])
-})

@@ -122,14 +122,3 @@ test('while the buffer is being opened it lives, is not ready, and says what is 
   assert.equal(await program.metric('logboom_buffer_bytes'), 0)
   await program.untilReady()
 })
-
-test('USR1 ends nothing, also by way of the program that finds the right Node', async (t) => {
-  const site = await createSite(t, {})
-  const program = await site.start()
-  program.signal('SIGUSR1')
-  await program.until('flushing', () => program.stderr.includes('is stored now'), 10_000)
-  const client = await connectForward(site.forwardPort)
-  t.after(() => client.destroy())
-  await client.sendEvent('docker.web', { log: 'after' })
-  await program.untilDrained()
-})

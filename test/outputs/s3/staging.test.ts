@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeRounds } from '../../../outputs/s3/lines.ts'
 import { OPEN_PARTS_MAX, Staging } from '../../../outputs/s3/staging.ts'
 import type { Batch } from '../../../server/core/event.ts'
@@ -190,18 +189,4 @@ test('parts of another compression are finished as they are', async (t) => {
     ],
   )
   await after.close()
-})
-
-test('a flush stores what is staged before its window is over, and what comes then is stored apart', async (t) => {
-  const site = temporarySite(t)
-  const writer = await openWriter(site, { flushAtClose: false, options: { maxBytes: 1e6 } })
-  await writer.write(numbered(0, 20), never)
-  await writer.flush!()
-  await writer.write(numbered(20, 5), never)
-  for (let tries = 0; tries < 1_000 && storedNumbers(site).length < 20; tries++) await sleep(10)
-  await writer.close()
-  assert.deepEqual(storedNumbers(site), upTo(20))
-  const next = await openWriter(site)
-  await next.close()
-  assert.deepEqual(storedNumbers(site), upTo(25))
 })
