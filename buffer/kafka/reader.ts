@@ -109,16 +109,17 @@ class KafkaReader implements Reader {
     await this.#membership.commit()
   }
 
+  /** Where an output is, is the group's matter: all that would move it comes from `replay --from` here. */
   seek(): Promise<void> {
-    return Promise.reject(new LogboomError('LB-K001', { key: 'replay --from', why: REPLAY }))
+    return Promise.reject(notMoved())
   }
 
   skip(): Promise<number> {
-    return Promise.reject(new LogboomError('LB-K001', { key: 'on_lag', why: 'the topic has a retention of its own' }))
+    return Promise.reject(notMoved())
   }
 
   parts(): Promise<readonly StoredPart[]> {
-    return Promise.reject(new LogboomError('LB-K001', { key: 'replay --from', why: REPLAY }))
+    return Promise.reject(notMoved())
   }
 
   status(): ReaderStatus {
@@ -256,7 +257,10 @@ class KafkaReader implements Reader {
   }
 }
 
-const REPLAY = 'stop the processors and use kafka-consumer-groups --reset-offsets --to-datetime'
+function notMoved(): LogboomError {
+  const why = 'stop the processors and use kafka-consumer-groups --reset-offsets --to-datetime'
+  return new LogboomError('LB-K001', { key: 'replay --from', why })
+}
 
 function placeOf(lent: readonly Lent[], position: Position): Position {
   const { stream, from } = lent.find((each) => {

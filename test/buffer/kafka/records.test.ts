@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { unpackMultiple } from 'msgpackr'
-import { DoneRanges } from '../../buffer/done-ranges.ts'
-import { withCoordinates } from '../../buffer/kafka/coordinates.ts'
-import { cutStream } from '../../buffer/kafka/cut-stream.ts'
-import { Partition } from '../../buffer/kafka/partition.ts'
-import { EVENTS_MAX, type Header, headersOf, labelOf, positionOf } from '../../buffer/kafka/record.ts'
-import { entry, numbersIn, stream } from './harness.ts'
+import { DoneRanges } from '../../../buffer/done-ranges.ts'
+import { withCoordinates } from '../../../buffer/kafka/coordinates.ts'
+import { cutStream } from '../../../buffer/kafka/cut-stream.ts'
+import { Partition } from '../../../buffer/kafka/partition.ts'
+import { EVENTS_MAX, type Header, headersOf, labelOf, positionOf } from '../../../buffer/kafka/record.ts'
+import { entry, numbersIn, stream } from '../harness.ts'
 
 test('a label comes back from its headers, and what is none is told', () => {
   const part = {
