@@ -1,4 +1,4 @@
-/** How much of a fault a run tries: bounded, so that CI ends in ten minutes; more by hand, by these variables. */
+/** How much of a fault a run tries: bounded, so that CI ends in a quarter of an hour; more by hand, by variables. */
 const isCI = process.env.CI === 'true'
 const number = (name: string, inCI: number, byHand: number) => Number(process.env[name] ?? (isCI ? inCI : byHand))
 
